@@ -1,0 +1,115 @@
+"""What a connector declares about itself: facts only. The core reads these fields instead of branching on a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from connectors.base.actions import Action
+    from connectors.base.http import HttpDoor
+    from connectors.base.triggers import PollTrigger, Webhook
+
+
+class FieldKind(StrEnum):
+    TEXT = "text"
+    URL = "url"
+    CHOICE = "choice"
+    NUMBER = "number"
+    SWITCH = "switch"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing a person types when connecting. ``secret`` fields are sealed and never shown again."""
+
+    name: str
+    label: str
+    kind: FieldKind = FieldKind.TEXT
+    secret: bool = False
+    required: bool = True
+    help: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    default: str = ""
+
+
+class AuthKind(StrEnum):
+    PASSWORD = "password"  # noqa: S105 - the name of a way to log in
+    OAUTH_CODE = "oauth_code"
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """A limit the provider states; None in the manifest when it states none (then no bucket is kept)."""
+
+    calls: int
+    per_seconds: float
+    source: str
+
+
+class AccountFacts(BaseModel):
+    """Answer of a connection test. ``account_id`` is the provider's own stable id of the account (never our row)."""
+
+    account_id: str
+    name: str
+    currency: str = ""
+    time_zone: str = "UTC"
+    details: dict[str, str] = {}
+
+
+class Client(Protocol):
+    """A connector's client: one per connection and process. ``credentials_changed`` hands renewed ones back."""
+
+    async def check(self) -> AccountFacts:
+        """Cheapest proof that the credentials work.
+
+        :raises NeedsAttention: refused; the text says what to correct.
+        """
+
+
+@dataclass(frozen=True)
+class ConnectionView:
+    """What a client may know of a connection: opened credentials and settings, for the life of the client object.
+
+    ``save_credentials`` stores renewed tokens (already sealed by the caller) before they are used (rule C19).
+    """
+
+    connection_id: str
+    credentials: Mapping[str, str]
+    settings: Mapping[str, Any]
+    save_credentials: Callable[[Mapping[str, str]], Any] | None = None
+
+    def __repr__(self) -> str:  # a view holds secrets; it must never print them
+        return f"ConnectionView({self.connection_id!r})"
+
+
+@dataclass(frozen=True)
+class Connector:
+    """One provider. ``fields`` draw the connect form; ``settings`` the step and installation forms."""
+
+    key: str
+    name: str
+    summary: str
+    docs: str
+    auth: AuthKind
+    fields: tuple[Field, ...]
+    open_client: Callable[[HttpDoor, ConnectionView], Client]
+    actions: tuple[type[Action], ...] = ()
+    triggers: tuple[type[PollTrigger], ...] = ()
+    webhook: Webhook | None = None
+    limit: RateLimit | None = None
+    settings: tuple[Field, ...] = ()
+    punishes_refused_hooks: bool = False
+    host_of: Callable[[ConnectionView], str] = field(default=lambda view: "")
+
+    def action(self, key: str) -> type[Action]:
+        """:raises KeyError: no operation of that name."""
+        return {action.key: action for action in self.actions}[key]
+
+    def trigger(self, key: str) -> type[PollTrigger]:
+        """:raises KeyError: no trigger of that name."""
+        return {trigger.key: trigger for trigger in self.triggers}[key]
