@@ -104,6 +104,10 @@ class WriteAction(Action[In, Out]):
         """Carry it out. Raises OutcomeUnknown when sent and unanswered; Retryable only if certainly not done."""
         raise NotImplementedError
 
+    def pretend(self, data: In) -> Out:
+        """An output of the right shape for a dry run, where nothing is written (ids read ``(new)``)."""
+        raise NotImplementedError
+
     async def foresee(self, ctx: ActionContext, data: In) -> list[str]:
         """What the write would change, in words, for previews. Default: its input says enough."""
         return []

@@ -1,0 +1,33 @@
+"""What stands between a call and the provider: rate budget and circuit. Implemented by ``connections``, used by http."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+
+class CallOutcome(StrEnum):
+    OK = "ok"  # the provider answered, whatever it said of the record
+    THROTTLED = "throttled"  # 429 or its like
+    BROKEN = "broken"  # no answer, 5xx, or an HTML error page
+
+
+class Gate(Protocol):
+    """One per connection. Shared state lives behind it, so that all workers see one budget and one circuit."""
+
+    async def enter(self, operation: str) -> None:
+        """:raises NotSent: circuit open or budget spent; ``after_seconds`` set, ``counts`` False (waiting is no failure)."""
+
+    async def report(self, operation: str, outcome: CallOutcome, headers: Mapping[str, str]) -> None:
+        """Tell how the call went; ``headers`` lower-cased. Never raises."""
+
+
+class OpenGate:
+    """Lets everything through: connection tests of a form, unit tests."""
+
+    async def enter(self, operation: str) -> None:
+        return None
+
+    async def report(self, operation: str, outcome: CallOutcome, headers: Mapping[str, str]) -> None:
+        return None
