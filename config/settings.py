@@ -1,0 +1,150 @@
+"""How the pieces are wired. Every value that differs between hosts comes from ``config.env``."""
+
+from __future__ import annotations
+
+from config.env import ROOT, database, kept_secret, read_env
+
+ENV = read_env()
+BASE_DIR = ROOT
+VAR_DIR = ENV.var_dir
+
+DEBUG = ENV.debug
+SECRET_KEY = ENV.secret_key.get_secret_value() or kept_secret(VAR_DIR, "secret_key")
+MASTER_KEYS = list(ENV.master_keys) or [f"local:{kept_secret(VAR_DIR, 'master_key')}"]
+ALLOWED_HOSTS = list(ENV.allowed_hosts)
+BASE_URL = ENV.base_url.rstrip("/")
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+ALLOWED_PRIVATE_TARGETS = list(ENV.allowed_private_targets)
+EMBEDDED = ENV.embedded and not ENV.database_url
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "rest_framework",
+    "django_q",
+    "tenants",
+    "connections",
+    "flows",
+    "runs",
+    "front",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": database(ENV.database_url, VAR_DIR, pool=ENV.web_pool)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Never the per-process cache: log-in counters and locks must be one for all processes.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": ENV.redis_url}
+    if ENV.redis_url
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}
+}
+
+AUTH_USER_MODEL = "tenants.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "optional"
+ACCOUNT_SESSION_REMEMBER = True
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = VAR_DIR / "mail"
+DEFAULT_FROM_EMAIL = ENV.alert_email_from
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [ROOT / "static"]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
+
+REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
+
+# django-q2 carries nudges only: a lost or doubled task costs nothing, the inbox table is the truth.
+QUEUE_TASK_TIMEOUT = 60
+Q_CLUSTER = {
+    "name": "causeway",
+    "workers": ENV.queue_workers,
+    "timeout": QUEUE_TASK_TIMEOUT,
+    # retry >= timeout x (1 + (queue_limit + bulk) / workers) + margin, counted from leaving the broker
+    "retry": 60 * (1 + (2 * ENV.queue_workers + 1) // ENV.queue_workers + 1) + 60,
+    "queue_limit": 2 * ENV.queue_workers,
+    "bulk": 1,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "catch_up": False,
+    "save_limit": -1,
+    "recycle": 200,
+    "poll": 0.5,
+    "guard_cycle": 1,
+    "label": "Queue (nudges)",
+    **({"redis": ENV.redis_url} if ENV.redis_url else {"orm": "default"}),
+}
+
+DRAIN_CONCURRENCY = ENV.drain_concurrency
+LEASE_SECONDS = ENV.lease_seconds
+SETTLE_SECONDS = ENV.settle_seconds
+SWEEP_SECONDS = ENV.sweep_seconds
+MAX_HOOK_BYTES = ENV.max_hook_bytes
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": ENV.log_level},
+    "loggers": {"django_q": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}
