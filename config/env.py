@@ -82,7 +82,7 @@ def database(url: str, var_dir: Path, *, pool: bool) -> dict[str, object]:
     if parts.scheme == "sqlite":
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": unquote(parts.path) if parts.path.startswith("//") else unquote(parts.path) or ":memory:",
+            "NAME": unquote(parts.path[1:]),  # three slashes: relative to the folder we stand in; four: absolute
             "OPTIONS": {
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",

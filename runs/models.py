@@ -1,0 +1,292 @@
+"""What did happen: records seen, events waiting, runs and their steps, remembered effects, cursors, alerts.
+
+The queue (``InboxEvent``) is small: one row per record with open work, deleted when finished. History (``Run``,
+``StepAttempt``) is kept apart. Final states of a run are never overwritten (trigger-like guard: every write to a run is
+conditional on the event's fence).
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+
+from connections.models import Connection
+from flows.models import Installation, PairVersion
+from tenants.models import TenantModel
+
+
+class Record(TenantModel):
+    """One record of a source system that an installation deals with, and how it stands.
+
+    ``attempt_open`` is set by the claim and cleared only by an attempt that ended with every outcome known; a claim
+    that finds it set marks the record ``unclean``: from then on every write looks first (rule C2). ``fingerprint`` and
+    ``observation`` belong to polling (rule C9). ``facts`` are what the flow said of the record: amount at stake,
+    currency, document number, quantities sold and not yet invoiced. They hold no personal data.
+    """
+
+    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="records")
+    lane = models.CharField(max_length=420)
+    record_type = models.CharField(max_length=40)
+    record_id = models.CharField(max_length=200)
+    label = models.CharField(max_length=200, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    observation = models.PositiveIntegerField(default=0)
+    attempt_open = models.BooleanField(default=False)
+    unclean = models.BooleanField(default=False)
+    imported = models.BooleanField(default=False)
+    latest_run = models.ForeignKey("Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    facts = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation", "lane", "record_type", "record_id"], name="runs_record_once_per_lane"
+            ),
+        ]
+        indexes = [models.Index(fields=["installation", "record_type", "-updated_at"], name="runs_record_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.record_type} {self.label or self.record_id}"
+
+
+class Run(TenantModel):
+    """One execution of a pair version for one event, over all its attempts."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "In progress"
+        WAITING = "waiting", "Waiting to try again"
+        HELD = "held", "Held for a decision"
+        DEAD = "dead", "Needs a correction"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Nothing to do"
+        CANCELLED = "cancelled", "Cancelled"
+
+    TERMINAL = (State.DONE, State.SKIPPED, State.CANCELLED)
+    NEEDS_A_PERSON = (State.HELD, State.DEAD)
+
+    class Via(models.TextChoices):
+        WEBHOOK = "webhook", "Webhook"
+        POLL = "poll", "Poll"
+        MANUAL = "manual", "By hand"
+        IMPORT = "import", "Import of past records"
+        REPLAY = "replay", "Replay"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="runs")
+    pair_version = models.ForeignKey(PairVersion, on_delete=models.PROTECT, related_name="+")
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="runs")
+    via = models.CharField(max_length=10, choices=Via.choices)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    attempts = models.PositiveIntegerField(default=0)
+    reason = models.TextField(blank=True)
+    error = models.JSONField(null=True, blank=True)
+    cause = models.CharField(max_length=64, blank=True)
+    calls = models.JSONField(default=dict, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+    received_at = models.DateTimeField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["installation", "-started_at"], name="runs_run_recent"),
+            models.Index(
+                fields=["organisation", "cause"], name="runs_run_open_causes", condition=Q(state__in=["held", "dead"])
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "waiting", "held", "dead", "done", "skipped", "cancelled"]),
+                name="runs_run_state_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["done", "skipped", "cancelled"]) | Q(finished_at__isnull=False),
+                name="runs_run_finished_has_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.public_id}"
+
+
+class InboxEvent(TenantModel):
+    """Open work on one record: at most one row, so two events about one record never run at once (rule C8).
+
+    News that arrives before the claim merges into the row; after the claim it sets ``dirty`` and costs one more read
+    (rule C9). ``not_before`` is the settle time after an unknown outcome; waking never moves an event before it (C3).
+    All times are the database's clock (C11).
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        LEASED = "leased", "Being worked on"
+        HELD = "held", "Held"
+        DEAD = "dead", "Dead letter"
+
+    record = models.OneToOneField(Record, on_delete=models.CASCADE, related_name="event")
+    installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="events")
+    run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    via = models.CharField(max_length=10, choices=Run.Via.choices)
+    priority = models.SmallIntegerField(default=0)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    due_at = models.DateTimeField()
+    not_before = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField()
+    merged = models.PositiveIntegerField(default=0)
+    dirty = models.BooleanField(default=False)
+    attempts = models.PositiveIntegerField(default=0)
+    counted_failures = models.PositiveIntegerField(default=0)
+    fence = models.BigIntegerField(default=0)
+    worker = models.CharField(max_length=80, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "leased", "held", "dead"]), name="runs_event_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="leased") | Q(lease_expires_at__isnull=False), name="runs_event_leased_has_expiry"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["installation", "priority", "due_at", "id"],
+                name="runs_event_ready",
+                condition=Q(state="waiting"),
+            ),
+            models.Index(fields=["lease_expires_at"], name="runs_event_leases", condition=Q(state="leased")),
+        ]
+
+    def __str__(self) -> str:
+        return f"event of record {self.record_id}"
+
+
+class StepAttempt(TenantModel):
+    """One try of one step. ``sealed`` holds input, output and error body under the tenant's key, until ``purge``."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    attempt = models.PositiveIntegerField()
+    sequence = models.PositiveIntegerField()
+    path = models.CharField(max_length=300)
+    kind = models.CharField(max_length=20)
+    title = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10)
+    started_at = models.DateTimeField()
+    seconds = models.FloatField()
+    note = models.TextField(blank=True)
+    effect_key = models.CharField(max_length=600, blank=True)
+    external_id = models.CharField(max_length=200, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    sealed = models.BinaryField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "attempt", "sequence"], name="runs_step_in_order")]
+
+    def __str__(self) -> str:
+        return f"{self.path} #{self.attempt}"
+
+
+class RecordLink(TenantModel):
+    """A remembered effect: our record ↔ the record over there. Unique on the effect key (rule C1), kept for ever."""
+
+    effect_key = models.CharField(max_length=600)
+    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="links")
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="links")
+    run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="links")
+    operation = models.CharField(max_length=80)
+    target_account = models.CharField(max_length=200)
+    qualifier = models.CharField(max_length=200, blank=True)
+    external_id = models.CharField(max_length=200)
+    adopted = models.BooleanField(default=False)
+    why = models.TextField(blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "effect_key"], name="runs_link_once_per_effect"),
+        ]
+        indexes = [
+            models.Index(fields=["record", "operation", "id"], name="runs_link_of_record"),
+            models.Index(fields=["installation", "operation", "created_at"], name="runs_link_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} → {self.external_id}"
+
+
+class PollCursor(TenantModel):
+    """How far a trigger has read a connection. Moved only in the commit that stores its page (rule C13)."""
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="cursors")
+    trigger = models.CharField(max_length=80)
+    cursor = models.JSONField(null=True, blank=True)
+    interval_seconds = models.FloatField()
+    due_at = models.DateTimeField()
+    fence = models.BigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    latest_ok_at = models.DateTimeField(null=True, blank=True)
+    latest_error = models.TextField(blank=True)
+    failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "trigger"], name="runs_cursor_once_per_trigger"),
+        ]
+        indexes = [models.Index(fields=["due_at"], name="runs_cursor_due")]
+
+    def __str__(self) -> str:
+        return f"{self.trigger} of connection {self.connection_id}"
+
+
+class Alert(TenantModel):
+    """Something a person should hear of once: a double suspected, a connection that needs attention, a full stop."""
+
+    kind = models.CharField(max_length=40)
+    text = models.TextField()
+    record = models.ForeignKey(Record, null=True, blank=True, on_delete=models.CASCADE, related_name="alerts")
+    details = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "-created_at"], name="runs_alert_recent")]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class HookRefusal(models.Model):
+    """A delivery we did not accept, for support: when, which hook, why. Never its body."""
+
+    connection = models.ForeignKey(Connection, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    hook_id = models.CharField(max_length=80)
+    reason = models.CharField(max_length=200)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["-received_at"], name="runs_refusal_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.hook_id}: {self.reason}"
+
+
+class WorkerSlot(models.Model):
+    """One long drain task may hold a slot. ``alive`` is cleared before the drain looks at the inbox one last time."""
+
+    number = models.PositiveSmallIntegerField(primary_key=True)
+    worker = models.CharField(max_length=80, blank=True)
+    alive = models.BooleanField(default=False)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    nudged_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"slot {self.number}"
