@@ -1,0 +1,163 @@
+"""Secrets out of what is shown: headers, addresses, JSON, XML and form bodies, by the name of the field.
+
+What cannot be parsed and mentions a secret's name is withheld as a whole. E-mails and the like stay: whoever stores
+an exchange seals it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from lxml import etree
+
+from connectors.base import exact_json
+
+REDACTED = "[redacted]"
+SHOWN_BYTES = 8 * 1024
+_PARSED_BYTES = 256 * 1024  # a larger body is not worth its parsing; its beginning is shown if it names no secret
+_NESTING = 8
+
+# Compared with the field's name in lower case without punctuation. First: anywhere in the name; second: the whole name.
+_SECRET_PARTS = (
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "token",
+    "authorization",
+    "memorable",
+    "credential",
+    "cookie",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "authkey",
+    "secretkey",
+    "sessionid",
+    "sessionkey",
+    "signature",
+    "cardnumber",
+    "creditcard",
+    "cvv",
+    "cvc",
+    "securitycode",
+    "codeverifier",
+    "clientassertion",
+    "hmac",
+    "jwt",
+)
+_SECRET_NAMES = frozenset(("pwd", "pass", "auth", "pin", "pan", "sig", "assertion", "bearer"))
+# In a query or a form these are an API key and an OAuth code; in a document a member name, a country or a nominal.
+_SECRET_FORM_NAMES = _SECRET_NAMES | {"key", "code"}
+_LABELS = frozenset(("name", "key", "field", "id"))
+_MENTION = re.compile("|".join([*_SECRET_PARTS, "pwd", "api[-_ ]key", "card[-_ ]?number", "bearer"]), re.IGNORECASE)
+
+
+def is_secret(name: str, names: frozenset[str] = _SECRET_NAMES) -> bool:
+    plain = "".join(filter(str.isalnum, name.casefold()))
+    return plain in names or any(part in plain for part in _SECRET_PARTS)
+
+
+def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): REDACTED if is_secret(name) else value for name, value in headers.items()}
+
+
+def redact_url(url: str) -> str:
+    """Without user information and fragment, and with secret query values replaced."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, _redact_form(parts.query), ""))
+
+
+def redact_body(content: bytes, content_type: str = "") -> str:
+    """Text fit to be shown, at most 8 kB."""
+    text = content[:_PARSED_BYTES].decode("utf-8", "replace")
+    if len(content) > _PARSED_BYTES:
+        return _cut(_unparsed(text))
+    if "x-www-form-urlencoded" in content_type.lower():
+        return _cut(_redact_form(text))
+    return _cut(_redact_text(text, _NESTING))
+
+
+def _cut(text: str) -> str:
+    data = text.encode("utf-8", "replace")
+    return text if len(data) <= SHOWN_BYTES else data[:SHOWN_BYTES].decode("utf-8", "ignore") + " [cut]"
+
+
+def _unparsed(text: str) -> str:
+    return f"[withheld: {len(text)} characters that name a secret]" if _MENTION.search(text) else text
+
+
+def _redact_text(text: str, depth: int) -> str:
+    """A document or a text field: many providers put JSON or XML inside a string."""
+    start = text.lstrip("\ufeff \t\r\n")[:1]
+    try:
+        if depth and start in ("{", "["):
+            return _show_json(_redact_json(exact_json.loads(text.lstrip("\ufeff")), depth - 1))
+        if depth and start == "<":
+            return _redact_xml(text, depth - 1)
+    except (ValueError, RecursionError, etree.LxmlError):
+        pass
+    return _unparsed(text)
+
+
+def _show_json(value: Any) -> str:
+    try:
+        return exact_json.dumps(value).decode()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _redact_json(value: Any, depth: int) -> Any:
+    if isinstance(value, dict):
+        labelled = any(_is_label(key, item) for key, item in value.items())
+        return {key: _redact_member(key, item, labelled, depth) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_redact_json(item, depth) for item in value]
+    if isinstance(value, str):
+        return _redact_text(value, depth)
+    return value
+
+
+def _is_label(key: str, item: Any) -> bool:
+    """``{"name": "password", "value": "…"}``: the name of the secret is itself a value."""
+    return key.casefold() in _LABELS and isinstance(item, str) and is_secret(item)
+
+
+def _redact_member(key: str, item: Any, labelled: bool, depth: int) -> Any:
+    if is_secret(key) or (labelled and not _is_label(key, item)):
+        return REDACTED
+    return _redact_json(item, depth)
+
+
+def _redact_form(text: str) -> str:
+    pairs = parse_qsl(text, keep_blank_values=True)
+    return urlencode([(name, REDACTED if is_secret(name, _SECRET_FORM_NAMES) else value) for name, value in pairs])
+
+
+def _redact_xml(text: str, depth: int) -> str:
+    if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
+        return _unparsed(text)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
+    root = etree.fromstring(text.lstrip("\ufeff \t\r\n").encode("utf-8", "replace"), parser)
+    _redact_element(root, depth)
+    return etree.tostring(root, encoding="unicode")
+
+
+def _redact_element(element: Any, depth: int) -> None:
+    labelled = any(_is_label(etree.QName(name).localname, value) for name, value in element.attrib.items())
+    if is_secret(etree.QName(element).localname) or labelled:
+        tail = element.tail
+        element.clear()
+        element.text, element.tail = REDACTED, tail
+        return
+    for name, value in element.attrib.items():
+        element.set(name, REDACTED if is_secret(etree.QName(name).localname) else _redact_text(value, depth))
+    element.text = _redact_text(element.text, depth) if element.text else element.text
+    for child in element:
+        _redact_element(child, depth)
+        child.tail = _redact_text(child.tail, depth) if child.tail else child.tail
