@@ -1,0 +1,1 @@
+"""Who is asking: organisations, members, roles, invitations, sealing keys, the audit log."""
