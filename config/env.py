@@ -42,6 +42,8 @@ class Env(BaseSettings):
     lease_seconds: float = 60.0
     settle_seconds: float | None = None
     sweep_seconds: float = 1.0
+    drain_seconds: float = 45.0
+    stop_file: Path | None = None
     web_threads: int = 8
     log_level: str = "INFO"
     log_json: bool = False

@@ -113,13 +113,15 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
 
 # django-q2 carries nudges only: a lost or doubled task costs nothing, the inbox table is the truth.
-QUEUE_TASK_TIMEOUT = 60
+# A drain ends by itself after DRAIN_SECONDS and finishes what is in flight within one lease; the task's own time-out
+# only ends a drain that hangs.
+QUEUE_TASK_TIMEOUT = int(1.25 * (ENV.drain_seconds + ENV.lease_seconds)) + 5
 Q_CLUSTER = {
     "name": "causeway",
     "workers": ENV.queue_workers,
     "timeout": QUEUE_TASK_TIMEOUT,
     # retry >= timeout x (1 + (queue_limit + bulk) / workers) + margin, counted from leaving the broker
-    "retry": 60 * (1 + (2 * ENV.queue_workers + 1) // ENV.queue_workers + 1) + 60,
+    "retry": QUEUE_TASK_TIMEOUT * (2 + (2 * ENV.queue_workers + 1) // ENV.queue_workers) + 60,
     "queue_limit": 2 * ENV.queue_workers,
     "bulk": 1,
     "max_attempts": 1,
@@ -134,6 +136,8 @@ Q_CLUSTER = {
 }
 
 DRAIN_CONCURRENCY = ENV.drain_concurrency
+DRAIN_SECONDS = ENV.drain_seconds
+STOP_FILE = ENV.stop_file
 LEASE_SECONDS = ENV.lease_seconds
 SETTLE_SECONDS = ENV.settle_seconds
 SWEEP_SECONDS = ENV.sweep_seconds

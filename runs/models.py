@@ -14,7 +14,9 @@ from django.db.models import Q
 
 from connections.models import Connection
 from flows.models import Installation, PairVersion
+from runs.payloads import LINK, STEP, step_object
 from tenants.models import TenantModel
+from tenants.sealing import SealedModel
 
 
 class Record(TenantModel):
@@ -167,7 +169,7 @@ class InboxEvent(TenantModel):
         return f"event of record {self.record_id}"
 
 
-class StepAttempt(TenantModel):
+class StepAttempt(SealedModel):
     """One try of one step. ``sealed`` holds input, output and error body under the tenant's key, until ``purge``."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
@@ -188,11 +190,16 @@ class StepAttempt(TenantModel):
     class Meta:
         indexes = [models.Index(fields=["run", "attempt", "sequence"], name="runs_step_in_order")]
 
+    sealed_columns = {"sealed": STEP}
+
     def __str__(self) -> str:
         return f"{self.path} #{self.attempt}"
 
+    def sealed_object_id(self) -> str:
+        return step_object(self.run_id, self.attempt, self.sequence)
 
-class RecordLink(TenantModel):
+
+class RecordLink(SealedModel):
     """A remembered effect: our record ↔ the record over there. Unique on the effect key (rule C1), kept for ever."""
 
     effect_key = models.CharField(max_length=600)
@@ -219,8 +226,13 @@ class RecordLink(TenantModel):
             models.Index(fields=["installation", "operation", "created_at"], name="runs_link_recent"),
         ]
 
+    sealed_columns = {"sealed": LINK}
+
     def __str__(self) -> str:
         return f"{self.operation} → {self.external_id}"
+
+    def sealed_object_id(self) -> str:
+        return self.effect_key
 
 
 class PollCursor(TenantModel):

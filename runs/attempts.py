@@ -1,0 +1,159 @@
+"""One attempt of one event: walk the flows of its record type, then say how it ended and what happens next."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from connectors.base.errors import (
+    ConnectorError,
+    Held,
+    MappingFailed,
+    Misconfigured,
+    NeedsAttention,
+    OutcomeUnknown,
+    Rejected,
+    Retryable,
+)
+from flows.engine.ports import LeaseLost
+from flows.engine.walker import WalkResult, walk
+from runs.host import RunHost
+from runs.journal import Ending
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 900.0
+SHORTEST_WAIT_SECONDS = 0.3
+MOST_COUNTED_FAILURES = 25
+
+OnAttention = Callable[[str, NeedsAttention], Awaitable[None]]
+EventData = Callable[[], Awaitable[dict[str, Any]]]
+
+
+async def attempt_run(host: RunHost, *, event_data: EventData, on_attention: OnAttention) -> None:
+    """Walk and flush the ending. A lost lease ends silently: another worker has the event, or will have it."""
+    results: list[WalkResult] = []
+    try:
+        ending = await _walk_all(host, results, event_data)
+    except LeaseLost as lost:
+        log.warning("%s: lease lost: %s", host.claimed.run, lost)
+        return
+    except NeedsAttention as error:
+        if host.latest_role is not None:
+            await on_attention(host.latest_role.connection_id, error)
+        ending = _waiting(host, error, seconds=0.0, counts=False)
+    except Exception as error:
+        ending = ending_of(host, error)
+    try:
+        await host.flush(ending=_with_facts(ending, results, host))
+    except LeaseLost as lost:
+        log.warning("%s: could not finish: %s", host.claimed.run, lost)
+
+
+async def _walk_all(host: RunHost, results: list[WalkResult], event_data: EventData) -> Ending:
+    flows = host.plan.flows_for(host.record_type)
+    if not flows:
+        return Ending(state="skipped", reason="no flow of this pair is switched on for this kind of record")
+    event = await event_data()
+    for flow in flows:
+        host.start_flow(flow.source_role)
+        results.append(await walk(flow, event, host))
+    done = [result for result in results if result.outcome != "skipped"]
+    reasons = [result.reason for result in (done or results) if result.reason]
+    if held := [item for result in results for item in result.held_items]:
+        return Ending(
+            state="held",
+            reason=f"{len(held)} of the parts wait for a decision: " + "; ".join(item.text for item in held[:5]),
+            error={"items": [item.as_dict() for item in held]},
+            cause=cause_of("held_items", held[0].code, held[0].path),
+        )
+    return Ending(state="done" if done else "skipped", reason="; ".join(dict.fromkeys(reasons)))
+
+
+def _with_facts(ending: Ending, results: list[WalkResult], host: RunHost) -> Ending:
+    facts: dict[str, Any] = dict(host.facts)
+    for result in results:
+        facts.update(result.facts)
+    unsettled = host.journal.unsettled
+    settle = max([ending.settle_seconds, *unsettled.values()])
+    return Ending(**{**ending.__dict__, "facts": facts, "clean": not unsettled, "settle_seconds": settle})
+
+
+def ending_of(host: RunHost, error: Exception) -> Ending:
+    """The error family decides (style guide, section 5)."""
+    match error:
+        case OutcomeUnknown():
+            settle = max(host.journal.unsettled.values(), default=0.0)
+            return _waiting(host, error, seconds=settle, counts=True)
+        case Retryable():
+            return _waiting(host, error, seconds=_wait_seconds(host, error), counts=error.counts)
+        case Held():
+            return _for_a_person("held", error)
+        case Rejected() | MappingFailed() | ConnectorError():
+            return _for_a_person("dead", error)
+        case Misconfigured():
+            log.error("%s: %s", host.claimed.run, error)
+            return _for_a_person("dead", Rejected("This installation of Causeway lacks a setting; we have been told.",
+                                                  operator_text=str(error), code="misconfigured"))
+    log.error("%s failed", host.claimed.run, exc_info=error)
+    text = f"Something went wrong on our side with {host.claimed.record}. Nothing is lost; we have been told."
+    trace = "".join(traceback.format_exception(error)[-3:])
+    return _for_a_person("dead", Rejected(text, operator_text=trace, code=f"bug:{type(error).__name__}"))
+
+
+def _wait_seconds(host: RunHost, error: Retryable) -> float:
+    """The provider's wish, else exponential backoff with full jitter."""
+    if error.after_seconds is not None:
+        return error.after_seconds + random.uniform(0, 0.5)
+    ceiling = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**host.claimed.counted_failures)
+    return random.uniform(SHORTEST_WAIT_SECONDS, max(ceiling, SHORTEST_WAIT_SECONDS))
+
+
+def _waiting(host: RunHost, error: ConnectorError, *, seconds: float, counts: bool) -> Ending:
+    if counts and host.claimed.counted_failures + 1 >= MOST_COUNTED_FAILURES:
+        return _for_a_person("dead", error, code="gave_up")
+    return Ending(
+        state="waiting",
+        reason=error.customer_text,
+        error=error_facts(error),
+        wait_seconds=seconds,
+        counts=counts,
+    )
+
+
+def _for_a_person(state: str, error: ConnectorError, code: str = "") -> Ending:
+    facts = error_facts(error)
+    if code:
+        facts["code"] = code
+    return Ending(
+        state=state,
+        reason=error.customer_text,
+        error=facts,
+        cause=cause_of(type(error).__name__, facts["code"], error.provider_code, error.field),
+    )
+
+
+def error_facts(error: ConnectorError) -> dict[str, Any]:
+    """What pages show of an error; holds no secrets by the contract of ``ConnectorError``."""
+    return {
+        "class": type(error).__name__,
+        "code": error.code,
+        "text": error.customer_text,
+        "operator_text": error.operator_text,
+        "field": error.field,
+        "cure": error.cure,
+        "provider_code": error.provider_code,
+        "request_id": error.request_id,
+        "details": error.details,
+    }
+
+
+def cause_of(*parts: str) -> str:
+    """Fingerprint by which errors are grouped: stable over records (indexes are dropped) and over time."""
+    plain = "|".join("".join("#" if char.isdigit() else char for char in part) for part in parts)
+    return hashlib.sha256(plain.encode()).hexdigest()[:32]

@@ -1,0 +1,190 @@
+"""Claiming open events: in batches, in fair turns, under a lease with a fencing number.
+
+The database is the one queue. Two claims never get the same event (``SKIP LOCKED`` on PostgreSQL, the write lock of an
+IMMEDIATE transaction on SQLite), and a worker that lost its lease cannot finish anything (its fence is old).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
+
+from flows.models import Installation
+from tenants.clock import database_now
+from runs.models import InboxEvent, Record, Run
+
+
+@dataclass
+class Claimed:
+    """One event this worker may work on, until ``lease_until`` (monotonic seconds, read before the claim was sent)."""
+
+    event_id: int
+    fence: int
+    attempt: int
+    counted_failures: int
+    may_be_a_repeat: bool
+    record: Record
+    run: Run
+    installation_id: int
+    organisation_id: int
+    via: str
+    lease_until: float
+    lost: bool = field(default=False)
+
+
+def events_claim(*, worker: str, limit: int, lease_seconds: float, turn: int = 0) -> list[Claimed]:
+    """Take up to ``limit`` due events, lanes in turn (``turn`` says with which lane to begin).
+
+    The claim counts the attempt and marks the record's attempt as open: this is the mark before the work (C2).
+    """
+    taken_at = time.monotonic()
+    with transaction.atomic():
+        now = database_now()
+        ids = _due_ids(now, limit, turn)
+        if not ids:
+            return []
+        InboxEvent.unscoped.filter(pk__in=ids).update(
+            state=InboxEvent.State.LEASED,
+            fence=F("fence") + 1,
+            attempts=F("attempts") + 1,
+            worker=worker,
+            dirty=False,
+            lease_expires_at=now + timedelta(seconds=lease_seconds),
+        )
+        events = list(InboxEvent.unscoped.filter(pk__in=ids).select_related("record", "run"))
+        _attempts_open(events)
+        _runs_open(events, now)
+    return [
+        Claimed(
+            event_id=event.pk,
+            fence=event.fence,
+            attempt=event.attempts,
+            counted_failures=event.counted_failures,
+            # An import may meet documents made by hand or by another tool: always look (rule C27).
+            may_be_a_repeat=event.record.unclean or event.record.attempt_open or event.record.imported,
+            record=event.record,
+            run=event.run,  # type: ignore[arg-type]
+            installation_id=event.installation_id,
+            organisation_id=event.organisation_id,
+            via=event.via,
+            lease_until=taken_at + lease_seconds,
+        )
+        for event in events
+    ]
+
+
+def _due(now: datetime) -> QuerySet[InboxEvent]:
+    return InboxEvent.unscoped.filter(state=InboxEvent.State.WAITING, due_at__lte=now)
+
+
+def _due_ids(now: datetime, limit: int, turn: int) -> list[int]:
+    lanes = sorted(
+        Installation.unscoped
+        .filter(
+            pk__in=_due(now).order_by().values("installation_id").distinct(),
+            state=Installation.State.ACTIVE,
+            source__state="active",
+            target__state="active",
+        )
+        .values_list("pk", flat=True)
+    )
+    lanes = lanes[turn % len(lanes) :] + lanes[: turn % len(lanes)] if lanes else []
+    ids: list[int] = []
+    for position, lane in enumerate(lanes):
+        share = -(-(limit - len(ids)) // (len(lanes) - position))
+        if share <= 0:
+            break
+        rows = _due(now).filter(installation_id=lane).order_by("priority", "due_at", "id")
+        if connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True)
+        ids.extend(rows.values_list("pk", flat=True)[:share])
+    return ids
+
+
+def _attempts_open(events: list[InboxEvent]) -> None:
+    """Mark each record's attempt as open; where one already is, an earlier attempt never ended cleanly: unclean.
+
+    The events keep the values read before, so that the caller sees what was found.
+    """
+    Record.unscoped.filter(pk__in=[event.record_id for event in events]).update(
+        unclean=Case(When(attempt_open=True, then=Value(True)), default=F("unclean")), attempt_open=True
+    )
+
+
+def _runs_open(events: list[InboxEvent], now: datetime) -> None:
+    versions = dict(
+        Installation.unscoped
+        .filter(pk__in={event.installation_id for event in events})
+        .values_list("pk", "pair_version_id")
+    )
+    fresh = [event for event in events if event.run is None]
+    runs = Run.unscoped.bulk_create(
+        [
+            Run(
+                organisation_id=event.organisation_id,
+                installation_id=event.installation_id,
+                pair_version_id=versions[event.installation_id],
+                record_id=event.record_id,
+                via=event.via,
+                state=Run.State.OPEN,
+                received_at=event.received_at,
+                started_at=now,
+            )
+            for event in fresh
+        ]
+    )
+    for event, run in zip(fresh, runs, strict=True):
+        event.run = run
+        event.record.latest_run = run
+    InboxEvent.unscoped.bulk_update(fresh, ["run"])
+    Record.unscoped.bulk_update([event.record for event in fresh], ["latest_run"])
+    Run.unscoped.filter(pk__in=[event.run_id for event in events]).update(
+        state=Run.State.OPEN, attempts=F("attempts") + 1, next_attempt_at=None
+    )
+
+
+def leases_renew(*, held: list[Claimed], lease_seconds: float) -> None:
+    """Push the leases forward; whoever is no longer the holder learns it here (``lost``)."""
+    if not held:
+        return
+    asked_at = time.monotonic()
+    with transaction.atomic():
+        expires = database_now() + timedelta(seconds=lease_seconds)
+        mine = Q()
+        for claimed in held:
+            mine |= Q(pk=claimed.event_id, fence=claimed.fence)
+        rows = InboxEvent.unscoped.filter(mine, state=InboxEvent.State.LEASED)
+        still = set(rows.values_list("pk", flat=True))
+        rows.update(lease_expires_at=expires)
+    for claimed in held:
+        if claimed.event_id in still:
+            claimed.lease_until = asked_at + lease_seconds
+        else:
+            claimed.lost = True
+
+
+def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle: float) -> int:
+    """Return events of dead workers to the queue, no earlier than last possible send + settle (rule C3).
+
+    The last moment a dead worker can have sent anything is the end of its lease.
+    """
+    with transaction.atomic():
+        now = database_now()
+        rows = InboxEvent.unscoped.filter(state=InboxEvent.State.LEASED, lease_expires_at__lt=now)
+        if connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True)
+        expired = list(rows)
+        for event in expired:
+            settle = (settle_of or {}).get(event.installation_id, default_settle)
+            free_at = event.lease_expires_at + timedelta(seconds=settle)  # type: ignore[operator]
+            event.state, event.worker, event.lease_expires_at = InboxEvent.State.WAITING, "", None
+            event.fence += 1  # from here on the old worker can finish nothing
+            event.not_before = event.due_at = max(free_at, event.not_before or free_at)
+        InboxEvent.unscoped.bulk_update(
+            expired, ["state", "worker", "lease_expires_at", "fence", "not_before", "due_at"]
+        )
+    return len(expired)

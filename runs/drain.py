@@ -1,0 +1,207 @@
+"""The worker: one long drain claims batches of events and works them concurrently in one event loop.
+
+It lives for ``DRAIN_SECONDS``, well inside the queue's task time-out: then it stops claiming, finishes what is in flight,
+clears its flag, looks at the inbox once more and is queued again (rule C10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from connectors.base.actions import ActionContext
+from connectors.base.errors import ConnectorError, NeedsAttention
+from runs.attempts import attempt_run
+from runs.claim import Claimed, events_claim, leases_renew
+from runs.clients import Clients
+from runs.events import event_data
+from runs.host import RunHost, links_load
+from runs.journal import Database, GroupCommit
+from runs.models import WorkerSlot
+from runs.plans import Plan, plans_load
+from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim
+from runs.wake import Bell, slots_start
+from tenants.clock import database_now
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1.0
+HEARTBEAT_SECONDS = 2.0
+MOST_POLLS = 4
+
+
+class Drain:
+    """One drain in one slot. ``run()`` returns when its time is over or it is asked to stop."""
+
+    def __init__(self, slot: int, *, seconds: float, concurrency: int, lease_seconds: float) -> None:
+        self.slot = slot
+        self.worker = f"{socket.gethostname()}:{os.getpid()}:{slot}:{time.monotonic_ns() % 1_000_000}"
+        self.lease_seconds = lease_seconds
+        self.concurrency = concurrency
+        self.ends_at = time.monotonic() + seconds
+        self.in_flight: dict[int, Claimed] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.polls = 0
+        self.plans: dict[int, Plan] = {}
+        self.turn = 0
+
+    async def run(self) -> int:
+        """:returns: how many attempts it made."""
+        self.database = Database()
+        if not await self.database.run(slot_take, self.slot, self.worker):
+            await self.database.close()
+            return 0
+        self.commits = GroupCommit(self.database)
+        self.clients = Clients(self.database)
+        self.attempts = 0
+        heartbeat = asyncio.create_task(self._heartbeat())
+        try:
+            with Bell() as self.bell:
+                await self._claim_until_over()
+                await self._finish_in_flight()
+        finally:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+            await self.commits.close()
+            await self.clients.close()
+            await self.database.run(slot_leave, self.slot, self.worker, restart=not stop_requested())
+            await self.database.close()
+        return self.attempts
+
+    def _over(self) -> bool:
+        return time.monotonic() >= self.ends_at or self.commits.broken or stop_requested()
+
+    async def _claim_until_over(self) -> None:
+        while not self._over():
+            started = await self._claim_once()
+            if started:
+                await asyncio.sleep(0)
+                continue
+            await self.bell.wait(min(IDLE_SECONDS, max(0.01, self.ends_at - time.monotonic())))
+
+    async def _claim_once(self) -> int:
+        free = self.concurrency - len(self.in_flight)
+        claimed: list[Claimed] = []
+        # Small refills would cost a statement each; wait until a quarter is free, or nothing is in flight.
+        if free >= max(1, self.concurrency // 4) or not self.in_flight:
+            claimed = await self.database.run(
+                events_claim, worker=self.worker, limit=free, lease_seconds=self.lease_seconds, turn=self.turn
+            )
+            self.turn += 1
+        if claimed:
+            self.plans |= await self.database.run(plans_load, {item.installation_id for item in claimed}, self.plans)
+            for item in claimed:
+                self.in_flight[item.event_id] = item
+                self._start(self._work(item))
+        polls = 0
+        if self.polls < MOST_POLLS:
+            for poll in await self.database.run(polls_claim, limit=MOST_POLLS - self.polls):
+                self.polls += 1
+                polls += 1
+                self._start(self._poll(poll))
+        return len(claimed) + polls
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("an attempt ended without an ending", exc_info=error)
+        self.bell.ring()
+
+    async def _work(self, claimed: Claimed) -> None:
+        self.attempts += 1
+        try:
+            host = RunHost(
+                claimed=claimed,
+                plan=self.plans[claimed.installation_id],
+                known_links=await self.database.run(links_load, claimed.record.pk),
+                clients=self.clients.of,
+                database=self.database,
+                commits=self.commits,
+            )
+            await attempt_run(
+                host,
+                event_data=lambda: self.database.run(event_data, claimed),
+                on_attention=self.clients.attention,
+            )
+        finally:
+            self.in_flight.pop(claimed.event_id, None)
+
+    async def _poll(self, poll: ClaimedPoll) -> None:
+        connection_id = poll.connection_id
+        try:
+            opened = await self.clients.of(connection_id)
+            context = ActionContext(
+                client=opened.client,
+                account_id=opened.account_id,
+                settings=opened.settings,
+                now=self.clients.now,
+                remembered=opened.remembered,
+            )
+            await poll_run(poll, context=context, database=self.database)
+        except NeedsAttention as error:
+            await self.clients.attention(connection_id, error)
+        except ConnectorError as error:
+            await self.database.run(poll_failed, poll, error)
+        finally:
+            self.polls -= 1
+
+    async def _finish_in_flight(self) -> None:
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=self.lease_seconds)
+        for task in list(self.tasks):
+            task.cancel()  # their leases run out and the sweep returns them after the settle time
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def _heartbeat(self) -> None:
+        """Keeps the slot's flag fresh and the leases alive while work is in flight."""
+        renewed = time.monotonic()
+        while True:
+            await asyncio.sleep(min(HEARTBEAT_SECONDS, self.lease_seconds / 4))
+            await self.database.run(slot_beat, self.slot, self.worker)
+            if time.monotonic() - renewed >= self.lease_seconds / 3:
+                renewed = time.monotonic()
+                await self.database.run(
+                    leases_renew, held=list(self.in_flight.values()), lease_seconds=self.lease_seconds
+                )
+
+
+def slot_take(number: int, worker: str) -> bool:
+    """Become the slot's drain unless a living one is there already."""
+    from runs.wake import STALE_HEARTBEAT
+
+    now = database_now()
+    free = WorkerSlot.objects.filter(number=number, alive=False) | WorkerSlot.objects.filter(
+        number=number, heartbeat_at__lt=now - STALE_HEARTBEAT
+    )
+    return bool(free.update(alive=True, worker=worker, heartbeat_at=now))
+
+
+def slot_beat(number: int, worker: str) -> None:
+    WorkerSlot.objects.filter(number=number, worker=worker).update(heartbeat_at=database_now())
+
+
+def slot_leave(number: int, worker: str, *, restart: bool) -> None:
+    """Clear the flag first; whoever stored news before this saw a living drain, so look once more by starting anew."""
+    if WorkerSlot.objects.filter(number=number, worker=worker).update(alive=False, nudged_at=None) and restart:
+        slots_start(only_one=True)
+
+
+def stop_requested() -> bool:
+    """The runner asks its drains to end by a file: the queue's own signals never reach a task."""
+    path = settings.STOP_FILE
+    return path is not None and Path(path).exists()
+
+

@@ -1,0 +1,41 @@
+"""What the engine gets as ``event``: the record's names, and for stock the quantities sold but not yet invoiced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.base.errors import Retryable
+from runs.claim import Claimed
+from runs.models import InboxEvent, Record
+
+UNREAD_WAIT_SECONDS = 2.0
+
+
+def event_data(claimed: Claimed) -> dict[str, Any]:
+    """:raises Retryable: orders that nobody has read yet wait in the inbox, so what is pending is not known."""
+    record = claimed.record
+    data: dict[str, Any] = {
+        "record_type": record.record_type,
+        "record_id": record.record_id,
+        "via": claimed.via,
+        "imported": record.imported,
+    }
+    if record.record_type == "ledger_product":
+        data["pending"] = pending_quantities(claimed)
+    return data
+
+
+def pending_quantities(claimed: Claimed) -> dict[str, int]:
+    """Per SKU what the shop has sold and the ledger has not been told yet (rule C24)."""
+    orders = Record.unscoped.filter(
+        organisation_id=claimed.organisation_id, lane=claimed.record.lane, record_type="order"
+    )
+    if InboxEvent.unscoped.filter(
+        record__in=orders, attempts__lte=1, received_at__lte=claimed.run.received_at, record__facts={}
+    ).exists():
+        raise Retryable("Orders are still being read; stock follows.", after_seconds=UNREAD_WAIT_SECONDS, counts=False)
+    pending: dict[str, int] = {}
+    for facts in orders.filter(facts__has_key="pending").values_list("facts", flat=True):
+        for sku, quantity in (facts.get("pending") or {}).items():
+            pending[sku] = pending.get(sku, 0) + int(quantity)
+    return pending

@@ -1,0 +1,93 @@
+"""The webhook door: verify, store, answer. A plain sync view; the work happens later, in a drain.
+
+Every answer follows rule C17: our own fault is 503 so that the sender tries again; what is not from the provider is
+refused, except where the provider punishes refusals (then 2xx and a note in the log).
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+
+from connections.models import Connection
+from connectors.base.triggers import BadSignature, Hint, MalformedHook, Webhook
+from connectors.registry import CONNECTORS
+from runs.inbox import News, news_store
+from runs.models import HookRefusal, Run
+from runs.plans import listeners_of
+from tenants.clock import database_now
+
+log = logging.getLogger(__name__)
+
+
+@csrf_exempt
+def hook_receive(request: HttpRequest, public_id: str) -> HttpResponse:
+    """``POST /hooks/<public id>``; a registration's echo check may come as GET or POST."""
+    try:
+        return _receive(request, public_id)
+    except DatabaseError:
+        log.exception("a webhook could not be stored; the sender is asked to try again")
+        return _answer(503, "We cannot store this now. Please send it again.", retry_after=30)
+
+
+def _receive(request: HttpRequest, public_id: str) -> HttpResponse:
+    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_HOOK_BYTES:
+        return _refuse(None, public_id, 413, f"body larger than {settings.MAX_HOOK_BYTES} bytes")
+    connection = Connection.unscoped.select_related("organisation").filter(webhook_public_id=public_id).first()
+    webhook = CONNECTORS[connection.connector].webhook if connection else None
+    if connection is None or webhook is None or connection.state == Connection.State.REVOKED:
+        return _refuse(connection, public_id, 404, "unknown hook")
+    if (echo := webhook.handshake({key: str(value) for key, value in request.GET.items()})) is not None:
+        return HttpResponse(echo, content_type="text/plain")
+    if request.method != "POST":
+        return _answer(405, "Deliveries are sent by POST.")
+    return _deliver(request, connection, webhook, public_id)
+
+
+def _deliver(request: HttpRequest, connection: Connection, webhook: Webhook, public_id: str) -> HttpResponse:
+    body = request.body
+    headers = {key.lower(): value for key, value in request.headers.items()}
+    try:
+        webhook.verify(headers, body, connection.sealed_get("sealed_webhook_secret").decode())
+        hints = webhook.parse(headers, body)
+    except BadSignature as error:
+        return _refuse(connection, public_id, 400, f"signature: {error}")
+    except MalformedHook as error:
+        return _refuse(connection, public_id, 400, f"body: {error}")
+    # Providers sign every account's hooks with one secret: what the body names must be this connection's account.
+    foreign = [hint for hint in hints if hint.account_id and hint.account_id != connection.account_id]
+    if foreign:
+        return _refuse(connection, public_id, 400, f"names the account {foreign[0].account_id[:80]}, not ours")
+    if connection.state == Connection.State.PAUSED:
+        # Accepted and dropped would lose news; a paused connection reads everything again when it resumes.
+        log.info("hook for paused connection %s", connection.pk)
+    stored = hints_store(connection, hints)
+    return _answer(200, f"stored {stored}")
+
+
+def hints_store(connection: Connection, hints: list[Hint]) -> int:
+    """One event per named record and listening installation; committed before this returns."""
+    at = database_now()
+    stored = 0
+    for installation, record_types in listeners_of(connection):
+        news = [News(hint.record_type, hint.record_id, hint.label) for hint in hints if hint.record_type in record_types]
+        stored += news_store(installation=installation, news=news, via=Run.Via.WEBHOOK, at=at)
+    return stored
+
+
+def _refuse(connection: Connection | None, public_id: str, status: int, reason: str) -> HttpResponse:
+    HookRefusal.objects.create(
+        connection=connection, hook_id=public_id[:80], reason=reason[:200], received_at=database_now()
+    )
+    if connection is not None and CONNECTORS[connection.connector].punishes_refused_hooks:
+        return _answer(200, "received")
+    return _answer(status, {404: "No such hook.", 413: "The body is too large."}.get(status, f"Not accepted: {reason}"))
+
+
+def _answer(status: int, text: str, retry_after: int | None = None) -> HttpResponse:
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    return HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers)

@@ -1,0 +1,187 @@
+"""What one attempt of one event may touch: the engine's ports, implemented over the journal and the clients."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from connectors.base.actions import Action, ActionContext
+from connectors.registry import CONNECTORS
+from flows.engine.ports import LeaseLost, Link, Role, StepRecord
+from runs.claim import Claimed
+from runs.journal import Database, Ending, Entry, GroupCommit
+from runs.models import RecordLink
+from runs.payloads import LINK, payload_open
+from runs.plans import Plan
+
+ClientOf = Callable[[str], Awaitable["OpenClient"]]
+
+
+@dataclass
+class OpenClient:
+    """A connector's client as one process holds it, with the account facts remembered for it."""
+
+    client: Any
+    remembered: Callable[[str, float, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+    settings: dict[str, Any]
+
+
+def link_read(row: RecordLink) -> Link:
+    return Link(
+        effect_key=row.effect_key,
+        operation=row.operation,
+        external_id=row.external_id,
+        output=payload_open(row.organisation_id, LINK, row.effect_key, row.sealed),
+        qualifier=row.qualifier,
+        adopted=row.adopted,
+        why=row.why,
+        input_facts=row.facts,
+    )
+
+
+def links_load(record_id: int) -> list[Link]:
+    """Every standing effect remembered for a record, oldest first; what was taken back is left out."""
+    rows = RecordLink.unscoped.filter(record_id=record_id, taken_back_at__isnull=True).order_by("pk")
+    return [link_read(row) for row in rows]
+
+
+def link_find(organisation_id: int, effect_key: str) -> Link | None:
+    row = RecordLink.unscoped.filter(
+        organisation_id=organisation_id, effect_key=effect_key, taken_back_at__isnull=True
+    ).first()
+    return link_read(row) if row else None
+
+
+class AttemptJournal:
+    """Buffers steps; knows which writes are on their way with an unknown outcome."""
+
+    def __init__(self) -> None:
+        self.steps: list[StepRecord] = []
+        self.taken = 0
+        self.unsettled: dict[str, float] = {}
+
+    def step(self, record: StepRecord) -> None:
+        self.steps.append(record)
+
+    def sending(self, effect_key: str, settle_seconds: float) -> None:
+        self.unsettled[effect_key] = settle_seconds
+
+    def settled(self, effect_key: str) -> None:
+        self.unsettled.pop(effect_key, None)
+
+    def take(self) -> tuple[list[StepRecord], int]:
+        """The steps not yet handed to a flush, and the sequence number of the first."""
+        steps, first = self.steps, self.taken
+        self.steps, self.taken = [], self.taken + len(steps)
+        return steps, first
+
+
+class AttemptLease:
+    """The worker's own view of its lease, by a monotonic clock (rule C11)."""
+
+    def __init__(self, claimed: Claimed) -> None:
+        self._claimed = claimed
+
+    def ensure(self, seconds: float) -> None:
+        left = self._claimed.lease_until - time.monotonic()
+        if self._claimed.lost or left <= seconds:
+            raise LeaseLost(f"{left:.1f} s of the lease are left, the call may take {seconds:.1f} s")
+
+
+class RecordLinks:
+    """Remembered effects of the record at hand, loaded once; those of other records are asked one by one."""
+
+    def __init__(self, host: RunHost, known: list[Link]) -> None:
+        self._host = host
+        self._known = {link.effect_key: link for link in known}
+
+    async def find(self, effect_key: str) -> Link | None:
+        if (link := self._known.get(effect_key)) is not None:
+            return link
+        link = await self._host.database.run(link_find, self._host.claimed.organisation_id, effect_key)
+        if link is not None:
+            self._known[effect_key] = link
+        return link
+
+    async def of_record(self, operation: str) -> list[Link]:
+        return [link for link in self._known.values() if link.operation == operation]
+
+    async def remember(self, link: Link) -> None:
+        await self._host.flush(link=link)
+        self._known[link.effect_key] = link
+
+
+class RunHost:
+    """The engine's ``Host`` for one attempt of one claimed event."""
+
+    dry_run = False
+
+    def __init__(
+        self,
+        *,
+        claimed: Claimed,
+        plan: Plan,
+        known_links: list[Link],
+        clients: ClientOf,
+        database: Database,
+        commits: GroupCommit,
+    ) -> None:
+        self.claimed = claimed
+        self.plan = plan
+        self.database = database
+        self._clients = clients
+        self._commits = commits
+        self.tenant_id = str(claimed.organisation_id)
+        self.record_type = claimed.record.record_type
+        self.record_id = claimed.record.record_id
+        self.settings: Mapping[str, Any] = plan.settings
+        self.may_be_a_repeat = claimed.may_be_a_repeat
+        self.journal = AttemptJournal()
+        self.lease = AttemptLease(claimed)
+        self.links = RecordLinks(self, known_links)
+        self.source = plan.roles[plan.pair.source_role]
+        self.latest_role: Role | None = None
+        self.facts: dict[str, Any] = {}
+
+    def start_flow(self, source_role: str) -> None:
+        """The record at hand belongs to ``source_role`` of the flow that is walked next."""
+        self.source = self.plan.roles[source_role]
+
+    def role(self, name: str) -> Role:
+        return self.plan.roles[name]
+
+    def action(self, role: str, operation: str) -> Action:
+        return CONNECTORS[self.plan.roles[role].connector].action(operation)()
+
+    async def context(self, role: str) -> ActionContext:
+        side = self.plan.roles[role]
+        self.latest_role = side
+        opened = await self._clients(side.connection_id)
+        return ActionContext(
+            client=opened.client,
+            account_id=side.account_id,
+            settings={**opened.settings, **self.settings},
+            now=self.now,
+            remembered=opened.remembered,
+        )
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def flush(self, *, link: Link | None = None, ending: Ending | None = None) -> None:
+        """Hand the buffered steps, and a link or the ending, to the next group commit; durable when it returns."""
+        steps, first = self.journal.take()
+        account = next((role.account_id for role in self.plan.roles.values() if role is self.latest_role), "")
+        await self._commits.commit(
+            Entry(
+                claimed=self.claimed,
+                steps=steps,
+                first_sequence=first,
+                link=link,
+                target_account=account,
+                ending=ending,
+            )
+        )

@@ -1,0 +1,143 @@
+"""The way in: news about a record becomes (or joins) the one open event of that record.
+
+Nothing is answered to a sender before the transaction of ``news_store`` has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Case, F, Value, When
+
+from flows.models import Installation
+from runs.models import InboxEvent, Record, Run
+from runs.wake import nudge_after_commit
+
+PRIORITY_LIVE = 0
+PRIORITY_IMPORT = 10
+
+
+@dataclass(frozen=True)
+class News:
+    """Something may have changed about this record. ``fingerprint`` comes from polls; None is always news."""
+
+    record_type: str
+    record_id: str
+    label: str = ""
+    fingerprint: str | None = None
+
+
+def news_store(
+    *, installation: Installation, news: Iterable[News], via: str, at: datetime, priority: int = PRIORITY_LIVE
+) -> int:
+    """Store news durably; returns how many records it woke (equal fingerprints wake nobody)."""
+    items = {(item.record_type, item.record_id): item for item in news}
+    if not items:
+        return 0
+    with transaction.atomic():
+        fresh = _records_touch(installation, list(items.values()), at, imported=via == Run.Via.IMPORT)
+        _events_merge(installation, fresh, via, at, priority)
+        if fresh:
+            nudge_after_commit()
+    return len(fresh)
+
+
+def _records_touch(installation: Installation, items: list[News], at: datetime, *, imported: bool) -> list[Record]:
+    """Insert unknown records, note changed fingerprints, return the records for which this is news."""
+    Record.unscoped.bulk_create(
+        [
+            Record(
+                organisation_id=installation.organisation_id,
+                installation=installation,
+                lane=installation.lane,
+                record_type=item.record_type,
+                record_id=item.record_id,
+                label=item.label[:200],
+                imported=imported,
+                created_at=at,
+                updated_at=at,
+            )
+            for item in items
+        ],
+        ignore_conflicts=True,
+    )
+    known = {
+        (record.record_type, record.record_id): record
+        for record in Record.objects.for_tenant(installation.organisation).filter(
+            lane=installation.lane,
+            record_type__in={item.record_type for item in items},
+            record_id__in=[item.record_id for item in items],
+        )
+    }
+    fresh, changed = [], []
+    for item in items:
+        record = known[item.record_type, item.record_id]
+        if item.fingerprint is not None and item.fingerprint == record.fingerprint:
+            continue
+        fresh.append(record)
+        if item.fingerprint is not None or record.installation_id != installation.pk:
+            record.fingerprint = item.fingerprint or record.fingerprint
+            record.observation += 1
+            record.installation = installation  # a second installation of the same accounts takes the record over
+            changed.append(record)
+    Record.unscoped.bulk_update(changed, ["fingerprint", "observation", "installation"])
+    return fresh
+
+
+def _events_merge(
+    installation: Installation, records: list[Record], via: str, at: datetime, priority: int
+) -> None:
+    """Open an event per record, or merge into the open one: unclaimed ones wake, claimed ones become dirty (C9)."""
+    ids = [record.pk for record in records]
+    existing = set(InboxEvent.unscoped.filter(record_id__in=ids).values_list("record_id", flat=True))
+    InboxEvent.unscoped.bulk_create(
+        [
+            InboxEvent(
+                organisation_id=installation.organisation_id,
+                record=record,
+                installation=installation,
+                via=via,
+                priority=priority,
+                due_at=at,
+                received_at=at,
+            )
+            for record in records
+            if record.pk not in existing
+        ],
+        ignore_conflicts=True,
+    )
+    _events_wake(ids, at, priority, only=existing)
+
+
+def _events_wake(ids: list[int], at: datetime, priority: int, only: set[int]) -> None:
+    merging = InboxEvent.unscoped.filter(record_id__in=[pk for pk in ids if pk in only])
+    merging.filter(state=InboxEvent.State.LEASED).update(dirty=True, merged=F("merged") + 1)
+    merging.exclude(state=InboxEvent.State.LEASED).update(
+        state=InboxEvent.State.WAITING,
+        merged=F("merged") + 1,
+        priority=Case(When(priority__gt=priority, then=Value(priority)), default=F("priority")),
+        # Waking never looks before the settle time of an unknown outcome is over (rule C3).
+        due_at=Case(When(not_before__gt=at, then=F("not_before")), default=Value(at)),
+    )
+
+
+def events_release(*, organisation_id: int, record_ids: list[int], at: datetime, via: str) -> int:
+    """A person asks for another try of open events; returns how many were woken."""
+    with transaction.atomic():
+        woken = (
+            InboxEvent.unscoped
+            .filter(organisation_id=organisation_id, record_id__in=record_ids)
+            .exclude(state=InboxEvent.State.LEASED)
+            .update(
+                state=InboxEvent.State.WAITING,
+                via=via,
+                counted_failures=0,
+                due_at=Case(When(not_before__gt=at, then=F("not_before")), default=Value(at)),
+            )
+        )
+        nudge_after_commit()
+    return woken
+

@@ -1,0 +1,90 @@
+"""What to walk for an installation: its frozen pair document compiled once, its settings with the pair's defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+
+from connections.models import Connection
+from flows.engine.compile import CompiledFlow, CompiledPair, compile_pair
+from flows.engine.ports import Role
+from flows.models import Installation
+
+_compiled: dict[int, CompiledPair] = {}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a walk needs to know of an installation, read once per change of it."""
+
+    installation_id: int
+    organisation_id: int
+    pair: CompiledPair
+    settings: dict[str, Any]
+    roles: dict[str, Role]
+    stamp: object
+
+    def flows_for(self, record_type: str) -> list[CompiledFlow]:
+        return [flow for flow in self.pair.flows if flow.record_type == record_type and flow.enabled(self.settings)]
+
+
+def plans_load(ids: Iterable[int], known: dict[int, Plan]) -> dict[int, Plan]:
+    """Plans of these installations; those in ``known`` that have not changed are taken over."""
+    plans: dict[int, Plan] = {}
+    rows = Installation.unscoped.filter(pk__in=set(ids)).select_related("pair_version", "source", "target")
+    for installation in rows:
+        stamp = (installation.updated_at, repr(installation.source.settings), repr(installation.target.settings))
+        old = known.get(installation.pk)
+        plans[installation.pk] = old if old is not None and old.stamp == stamp else plan_of(installation, stamp)
+    return plans
+
+
+def plan_of(installation: Installation, stamp: object = None) -> Plan:
+    version = installation.pair_version
+    if version.pk not in _compiled:
+        _compiled[version.pk] = compile_pair(version.document)
+    pair = _compiled[version.pk]
+    settings = {
+        **pair.setting_defaults,
+        **installation.settings,
+        "reference_prefix": installation.reference_prefix,
+        "start_at": installation.start_at,
+    }
+    return Plan(
+        installation_id=installation.pk,
+        organisation_id=installation.organisation_id,
+        pair=pair,
+        settings=settings,
+        roles={
+            pair.source_role: _role(pair.source_role, installation.source_account, installation.source),
+            pair.target_role: _role(pair.target_role, installation.target_account, installation.target),
+        },
+        stamp=stamp,
+    )
+
+
+def _role(name: str, account: str, connection: Any) -> Role:
+    return Role(name=name, connector=connection.connector, account_id=account, connection_id=str(connection.pk))
+
+
+def listeners_of(connection: Connection) -> list[tuple[Installation, set[str]]]:
+    """Active installations with this connection on either side, and the record types they take from it."""
+    rows = Installation.unscoped.filter(
+        Q(source=connection) | Q(target=connection),
+        organisation_id=connection.organisation_id,
+        state=Installation.State.ACTIVE,
+    )
+    listeners = []
+    for installation in rows.select_related("pair_version", "source", "target"):
+        plan = plan_of(installation)
+        sides = {plan.pair.source_role: installation.source_id, plan.pair.target_role: installation.target_id}
+        roles = {role for role, side in sides.items() if side == connection.pk}
+        types = {
+            flow.record_type for flow in plan.pair.flows if flow.source_role in roles and flow.enabled(plan.settings)
+        }
+        if types:
+            listeners.append((installation, types))
+    return listeners

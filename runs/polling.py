@@ -1,0 +1,163 @@
+"""Polling: due triggers are read page by page; a page's news and its cursor are stored in one commit (rule C13).
+
+A cursor belongs to a connection. What it sees goes to every active installation of that connection whose pair has a
+flow for that kind of record.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection as database_connection
+from django.db import transaction
+
+from connectors.base.actions import ActionContext
+from connectors.base.errors import ConnectorError, NeedsAttention, Retryable
+from connectors.base.triggers import Page
+from connectors.registry import CONNECTORS
+from flows.models import Installation
+from runs.inbox import News, news_store
+from runs.models import PollCursor, Run
+from runs.plans import listeners_of, plan_of
+from tenants.clock import database_now
+
+log = logging.getLogger(__name__)
+
+POLL_LEASE_SECONDS = 120.0
+LONGEST_PAUSE_SECONDS = 900.0
+
+
+@dataclass
+class ClaimedPoll:
+    """One trigger this worker may read, until ``lease_until`` (monotonic)."""
+
+    cursor_id: int
+    fence: int
+    connection_id: str
+    connector: str
+    trigger: str
+    cursor: dict[str, Any] | None
+    lease_until: float
+
+
+def cursors_prepare(installation: Installation) -> int:
+    """Make sure every trigger the pair's flows wait for has a cursor; returns how many were new."""
+    plan = plan_of(installation)
+    wanted = {(flow.source_role, flow.record_type) for flow in plan.pair.flows if "poll" in flow.via}
+    sides = {plan.pair.source_role: installation.source, plan.pair.target_role: installation.target}
+    made = 0
+    for role, side in sides.items():
+        for trigger in CONNECTORS[side.connector].triggers:
+            if (role, trigger.record_type) not in wanted:
+                continue
+            interval = float(side.settings.get("poll_seconds") or trigger.interval_seconds)
+            _, created = PollCursor.unscoped.get_or_create(
+                organisation_id=side.organisation_id,
+                connection=side,
+                trigger=trigger.key,
+                defaults={"interval_seconds": interval, "due_at": database_now()},
+            )
+            made += created
+    return made
+
+
+def polls_claim(*, limit: int) -> list[ClaimedPoll]:
+    """Take due cursors of working connections under a lease; one reader per cursor."""
+    taken_at = time.monotonic()
+    with transaction.atomic():
+        now = database_now()
+        rows = PollCursor.unscoped.filter(due_at__lte=now, connection__state="active").exclude(
+            lease_expires_at__gt=now
+        )
+        rows = rows.select_related("connection").order_by("due_at")
+        if database_connection.features.has_select_for_update_skip_locked:
+            rows = rows.select_for_update(skip_locked=True, of=("self",))
+        claimed = []
+        for row in rows[:limit]:
+            row.fence += 1
+            row.lease_expires_at = now + timedelta(seconds=POLL_LEASE_SECONDS)
+            row.save(update_fields=["fence", "lease_expires_at"])
+            claimed.append(
+                ClaimedPoll(
+                    cursor_id=row.pk,
+                    fence=row.fence,
+                    connection_id=str(row.connection_id),
+                    connector=row.connection.connector,
+                    trigger=row.trigger,
+                    cursor=row.cursor,
+                    lease_until=taken_at + POLL_LEASE_SECONDS,
+                )
+            )
+    return claimed
+
+
+async def poll_run(poll: ClaimedPoll, *, context: ActionContext, database: Any) -> None:
+    """Read all there is and store it. An error keeps the cursor where it was: nothing is skipped."""
+    trigger = CONNECTORS[poll.connector].trigger(poll.trigger)()
+    try:
+        async for page in trigger.read(context, poll.cursor):
+            if time.monotonic() > poll.lease_until:
+                log.warning("poll %s of connection %s took too long; goes on later", poll.trigger, poll.connection_id)
+                return
+            if not await database.run(page_store, poll, page):
+                return
+        await database.run(poll_finish, poll)
+    except ConnectorError as error:
+        await database.run(poll_failed, poll, error)
+        if isinstance(error, NeedsAttention):
+            raise
+    except Exception as error:
+        log.exception("poll %s of connection %s failed", poll.trigger, poll.connection_id)
+        await database.run(poll_failed, poll, Retryable(f"The poll failed on our side: {type(error).__name__}."))
+
+
+def page_store(poll: ClaimedPoll, page: Page) -> bool:
+    """News and cursor in one commit; False when another worker has taken the cursor over."""
+    with transaction.atomic():
+        now = database_now()
+        cursor = (
+            PollCursor.unscoped.select_for_update(of=("self",))
+            .select_related("connection")
+            .filter(pk=poll.cursor_id, fence=poll.fence)
+            .first()
+        )
+        if cursor is None:
+            return False
+        for installation, record_types in listeners_of(cursor.connection):
+            news_store(
+                installation=installation,
+                news=[
+                    News(seen.record_type, seen.record_id, seen.label, seen.fingerprint)
+                    for seen in page.observations
+                    if seen.record_type in record_types
+                ],
+                via=Run.Via.POLL,
+                at=now,
+            )
+        cursor.cursor = page.cursor
+        cursor.save(update_fields=["cursor"])
+    return True
+
+
+def poll_finish(poll: ClaimedPoll) -> None:
+    now = database_now()
+    row = PollCursor.unscoped.filter(pk=poll.cursor_id, fence=poll.fence).first()
+    if row is not None:
+        row.due_at = now + timedelta(seconds=row.interval_seconds)
+        row.lease_expires_at, row.latest_ok_at, row.latest_error, row.failures = None, now, "", 0
+        row.save(update_fields=["due_at", "lease_expires_at", "latest_ok_at", "latest_error", "failures"])
+
+
+def poll_failed(poll: ClaimedPoll, error: ConnectorError) -> None:
+    row = PollCursor.unscoped.filter(pk=poll.cursor_id, fence=poll.fence).first()
+    if row is not None:
+        pause = min(LONGEST_PAUSE_SECONDS, row.interval_seconds * 2 ** min(row.failures, 6))
+        wish = error.after_seconds if isinstance(error, Retryable) and error.after_seconds else 0.0
+        row.due_at = database_now() + timedelta(seconds=max(wish, min(pause, LONGEST_PAUSE_SECONDS)))
+        row.lease_expires_at, row.latest_error = None, error.customer_text
+        row.failures += 1
+        row.save(update_fields=["due_at", "lease_expires_at", "latest_error", "failures"])

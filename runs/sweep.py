@@ -1,0 +1,55 @@
+"""The safety net under the nudges: every second it returns events of dead workers and starts drains where none live."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from connectors.registry import CONNECTORS
+from flows.models import Installation
+from runs.claim import leases_recover
+from runs.models import InboxEvent
+from runs.wake import slots_prepare, slots_start
+
+log = logging.getLogger(__name__)
+
+
+def sweep_once() -> dict[str, int]:
+    """One round; returns what it did, for logs and tests."""
+    return {"recovered": events_recover(), "drains_started": slots_start()}
+
+
+def events_recover() -> int:
+    holders = InboxEvent.unscoped.filter(state=InboxEvent.State.LEASED).values("installation_id").distinct()
+    rows = Installation.unscoped.filter(pk__in=holders).select_related("source", "target")
+    settle = {installation.pk: settle_of(installation) for installation in rows}
+    return leases_recover(settle_of=settle, default_settle=max(settle.values(), default=120.0))
+
+
+def settle_of(installation: Installation) -> float:
+    """Longest time a write sent by a dead worker may take to land and be readable, over both sides (rule C3)."""
+    return max(
+        float(side.settings.get("settle_seconds") or _declared_settle(side.connector))
+        for side in (installation.source, installation.target)
+    )
+
+
+def _declared_settle(connector: str) -> float:
+    return max(getattr(action, "settle_seconds", 0.0) for action in CONNECTORS[connector].actions)
+
+
+def sweep_forever(stop: Callable[[], bool]) -> None:
+    slots_prepare()
+    while not stop():
+        try:
+            did = sweep_once()
+            if did["recovered"]:
+                log.warning("returned %d events of workers that are gone", did["recovered"])
+        except DatabaseError:
+            log.exception("the sweep could not reach the database; tries again")
+            close_old_connections()
+        time.sleep(settings.SWEEP_SECONDS)
