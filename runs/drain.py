@@ -17,7 +17,6 @@ from typing import Any
 
 from django.conf import settings
 
-from connectors.base.actions import ActionContext
 from connectors.base.errors import ConnectorError, NeedsAttention
 from runs.attempts import attempt_run
 from runs.claim import Claimed, events_claim, leases_renew
@@ -143,14 +142,7 @@ class Drain:
         connection_id = poll.connection_id
         try:
             opened = await self.clients.of(connection_id)
-            context = ActionContext(
-                client=opened.client,
-                account_id=opened.account_id,
-                settings=opened.settings,
-                now=self.clients.now,
-                remembered=opened.remembered,
-            )
-            await poll_run(poll, context=context, database=self.database)
+            await poll_run(poll, context=opened.context(opened.account_id, {}), database=self.database)
         except NeedsAttention as error:
             await self.clients.attention(connection_id, error)
         except ConnectorError as error:

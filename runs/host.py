@@ -27,6 +27,17 @@ class OpenClient:
     client: Any
     remembered: Callable[[str, float, Callable[[], Awaitable[Any]]], Awaitable[Any]]
     settings: dict[str, Any]
+    account_id: str
+
+    def context(self, account_id: str, settings: dict[str, Any]) -> ActionContext:
+        """:param settings: the installation's; they win over the connection's own."""
+        return ActionContext(
+            client=self.client,
+            account_id=account_id,
+            settings={**self.settings, **settings},
+            now=lambda: datetime.now(UTC),
+            remembered=self.remembered,
+        )
 
 
 def link_read(row: RecordLink) -> Link:
@@ -46,6 +57,18 @@ def links_load(record_id: int) -> list[Link]:
     """Every standing effect remembered for a record, oldest first; what was taken back is left out."""
     rows = RecordLink.unscoped.filter(record_id=record_id, taken_back_at__isnull=True).order_by("pk")
     return [link_read(row) for row in rows]
+
+
+def links_of_names(organisation_id: int, lane: str, record: tuple[str, str]) -> list[Link]:
+    """As ``links_load``, for a record that may not have been seen yet."""
+    rows = RecordLink.unscoped.filter(
+        organisation_id=organisation_id,
+        record__lane=lane,
+        record__record_type=record[0],
+        record__record_id=record[1],
+        taken_back_at__isnull=True,
+    )
+    return [link_read(row) for row in rows.order_by("pk")]
 
 
 def link_find(organisation_id: int, effect_key: str) -> Link | None:
@@ -160,13 +183,7 @@ class RunHost:
         side = self.plan.roles[role]
         self.latest_role = side
         opened = await self._clients(side.connection_id)
-        return ActionContext(
-            client=opened.client,
-            account_id=side.account_id,
-            settings={**opened.settings, **self.settings},
-            now=self.now,
-            remembered=opened.remembered,
-        )
+        return opened.context(side.account_id, dict(self.settings))
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -67,7 +67,13 @@ def plan_of(installation: Installation, stamp: object = None) -> Plan:
 
 
 def _role(name: str, account: str, connection: Any) -> Role:
-    return Role(name=name, connector=connection.connector, account_id=account, connection_id=str(connection.pk))
+    # ``account`` is "connector:account id" as stored with the installation; the engine names both parts itself.
+    return Role(
+        name=name,
+        connector=connection.connector,
+        account_id=account.partition(":")[2],
+        connection_id=str(connection.pk),
+    )
 
 
 def listeners_of(connection: Connection) -> list[tuple[Installation, set[str]]]:
