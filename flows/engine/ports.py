@@ -29,7 +29,7 @@ class Link:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step attempt for the journal. ``path`` is ``flow.step`` with item keys in brackets: ``payments.pay[cap-1]``."""
+    """One step attempt for the journal. ``path`` is ``flow.step``, items in brackets: ``payments.each[cap-1].pay``."""
 
     path: str
     kind: str
@@ -87,7 +87,11 @@ class Role:
 
 
 class Host(Protocol):
-    """Everything one walk of one event may touch."""
+    """Everything one attempt of one event may touch.
+
+    ``reads`` (role → answers) and ``facts`` start empty with the attempt; the engine fills them, and the flows of one
+    attempt share them. ``facts`` say of the record what a page shows of it, also when a walk raises.
+    """
 
     tenant_id: str
     source: Role
@@ -99,6 +103,8 @@ class Host(Protocol):
     links: Links
     journal: Journal
     lease: Lease
+    facts: dict[str, Any]
+    reads: dict[str, dict[tuple[str, str], Any]]
 
     def role(self, name: str) -> Role: ...
 

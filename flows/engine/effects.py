@@ -1,0 +1,173 @@
+"""A write, carried out once (rules C1 to C5), the same way for every connector.
+
+remembered?  ──yes──►  its output, nothing is sent
+    │ no
+may it be a repeat, and can we look?  ──found──►  same: adopt · changed: remember, tell · foreign: hold
+    │ no
+lease long enough  ►  journal: sending  ►  write  ►  remember (durable)  ►  journal: settled
+                                             │
+                                             └─ outcome unknown: "sending" stays open, the walk ends here
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote, unquote
+
+from pydantic import BaseModel
+
+from connectors.base.actions import ActionContext, Found, Once, Verdict, WriteAction
+from connectors.base.errors import ConnectorError, Held, OutcomeUnknown
+from flows.engine.ports import Host, Link, Role
+from flows.engine.values import jsonable, plain
+
+SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class EffectRequest:
+    """One intended effect. ``qualifier`` empty: an absolute write that needs no memory."""
+
+    role: Role
+    action: WriteAction[Any, Any]
+    data: BaseModel
+    qualifier: str = ""
+    record: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EffectResult:
+    """What is there now. ``how``: written, remembered, adopted, changed or planned; ``why`` says what differs."""
+
+    output: Any
+    how: str
+    effect_key: str
+    external_id: str = ""
+    why: str = ""
+    foreseen: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """The record there is ours but says something else than the source does now."""
+        return bool(self.why)
+
+
+def effect_key(host: Host, role: Role, operation: str, qualifier: str, record: str | None = None) -> str:
+    """Equal for every event, attempt, flow version and reconnect that means the same effect (rule C1).
+
+    Each part is percent-encoded, so no account or order number can imitate a separator. Accounts carry their
+    connector, and the record its type: order 7 and product 7 of one shop are two records.
+    """
+    target = (role.connector, role.account_id)
+    source = (host.source.connector, host.source.account_id)
+    parts = (host.tenant_id, *target, operation, *source, host.record_type, record or host.record_id, qualifier)
+    return SEPARATOR.join(quote(str(part), safe=":@+ .,") for part in parts)
+
+
+def key_target(key: str) -> tuple[str, str]:
+    """Connector and account an effect key points at."""
+    parts = key.split(SEPARATOR)
+    return unquote(parts[1]), unquote(parts[2])
+
+
+async def effect_perform(host: Host, request: EffectRequest) -> EffectResult:
+    """Make the effect happen once.
+
+    :raises Held: something there carries our reference but is not ours.
+    :raises OutcomeUnknown: sent, and nobody knows; nothing else may run in this walk.
+    """
+    key = effect_key(host, request.role, request.action.key, request.qualifier, request.record)
+    known = await _remembered(host, request, key)
+    if known is not None:
+        return known
+    ctx = replace(await host.context(request.role.name), effect_key=key)
+    if request.action.once is Once.LOOK_FIRST and (host.may_be_a_repeat or host.dry_run):
+        found = await request.action.find(ctx, request.data)
+        if found is not None:
+            return await _settle_found(host, request, key, found)
+    if host.dry_run:
+        return await _plan(request, ctx, key)
+    return await _write(host, request, ctx, key)
+
+
+async def _remembered(host: Host, request: EffectRequest, key: str) -> EffectResult | None:
+    if not request.qualifier:
+        return None
+    link = await host.links.find(key)
+    if link is None:
+        return None
+    output = request.action.output.model_validate(link.output)
+    return EffectResult(plain(output), "remembered", key, link.external_id, link.why)
+
+
+async def _settle_found(host: Host, request: EffectRequest, key: str, found: Found[Any]) -> EffectResult:
+    if found.verdict is Verdict.FOREIGN:
+        raise _foreign(request, found)
+    why = found.why if found.verdict is Verdict.CHANGED else ""
+    if found.verdict is Verdict.CHANGED and not why:
+        why = "the record there says something else than its source does now"
+    if request.qualifier and not host.dry_run:
+        # The facts describe what we would write; what is there may be older, so a changed hit remembers none.
+        facts = {} if why else request.facts
+        await host.links.remember(
+            _link(request, key, found.output, found.external_id, adopted=True, why=why, facts=facts)
+        )
+    how = "changed" if why else "adopted"
+    return EffectResult(plain(found.output), how, key, found.external_id, why)
+
+
+async def _plan(request: EffectRequest, ctx: ActionContext, key: str) -> EffectResult:
+    foreseen = await request.action.foresee(ctx, request.data)
+    return EffectResult(plain(request.action.pretend(request.data)), "planned", key, foreseen=tuple(foreseen))
+
+
+async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: str) -> EffectResult:
+    host.lease.ensure(request.action.timeout_seconds)
+    host.journal.sending(key, request.action.settle_seconds)
+    try:
+        output = await request.action.write(ctx, request.data)
+    except OutcomeUnknown:
+        raise
+    except ConnectorError:
+        # Every other member of the family promises that nothing was done.
+        host.journal.settled(key)
+        raise
+    external_id = request.action.external_id(output)
+    if request.qualifier:
+        await host.links.remember(_link(request, key, output, external_id))
+    host.journal.settled(key)
+    return EffectResult(plain(output), "written", key, external_id)
+
+
+def _link(
+    request: EffectRequest,
+    key: str,
+    output: BaseModel,
+    external_id: str,
+    *,
+    adopted: bool = False,
+    why: str = "",
+    facts: dict[str, Any] | None = None,
+) -> Link:
+    return Link(
+        effect_key=key,
+        operation=request.action.key,
+        external_id=external_id,
+        output=output.model_dump(mode="json"),
+        qualifier=request.qualifier,
+        adopted=adopted,
+        why=why,
+        input_facts=jsonable(request.facts if facts is None else facts),
+    )
+
+
+def _foreign(request: EffectRequest, found: Found[Any]) -> Held:
+    text = f"{request.action.title}: {found.external_id} already carries this reference but is not ours. {found.why}"
+    return Held(
+        text.strip(),
+        code="foreign_record",
+        cure="Compare the two. Change the reference there or adopt the record here, then run this again.",
+        details={"ours": jsonable(request.data), "theirs": jsonable(found.output), "why": found.why},
+    )
