@@ -67,7 +67,7 @@ class Connection(SealedModel):
     created_at = models.DateTimeField()
 
     unscoped = models.Manager.from_queryset(ConnectionQuerySet)()  # type: ignore[misc]
-    objects = TenantManager.from_queryset(ConnectionQuerySet)()  # type: ignore[misc,assignment]
+    objects = TenantManager.from_queryset(ConnectionQuerySet)()  # type: ignore[misc]
 
     class Meta:
         ordering = ["name"]

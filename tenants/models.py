@@ -206,7 +206,7 @@ class AuditEntry(TenantModel):
     details = models.JSONField(default=dict, blank=True)
 
     unscoped = models.Manager.from_queryset(AuditQuerySet)()  # type: ignore[misc]
-    objects = TenantManager.from_queryset(AuditQuerySet)()  # type: ignore[misc,assignment]
+    objects = TenantManager.from_queryset(AuditQuerySet)()  # type: ignore[misc]
 
     class Meta:
         ordering = ["-at", "-id"]
