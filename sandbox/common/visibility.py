@@ -70,7 +70,7 @@ class Table(Generic[Key, Row]):
         return before
 
     def read_all(self) -> list[Row]:
-        return list(self._readable())
+        return list(self._readable()) if self._hidden else list(self.rows.values())
 
     def _readable(self) -> Iterator[Row]:
         for key in list(self.rows):

@@ -1,0 +1,1 @@
+"""What an account does with what it is told, whichever transport told it. Raises ``Refused``."""
