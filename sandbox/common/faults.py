@@ -23,7 +23,8 @@ class FaultRule:
     each matching call after the first ``skip``; after ``times`` hits the rule is spent (None: never).
     ``seconds`` is a duration, its meaning depends on the kind; ``retry_after`` seconds go into a header of that name.
     ``cut`` also loses the answer (``unreadable``), ``hang`` leaves the client waiting instead of cutting
-    (``late_landing``), ``reset`` cuts with RST instead of FIN. ``text`` is for kinds that show one.
+    (``late_landing``), ``reset`` cuts with RST instead of FIN. ``text`` is for kinds that show one,
+    ``copies`` for kinds that send something more than once.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class FaultRule:
     status: int | None = None
     retry_after: int | None = None
     seed: int | None = None
+    copies: int = 2
     cut: bool = False
     hang: bool = False
     reset: bool = False
@@ -67,6 +69,8 @@ def rule_from_json(data: Mapping[str, Any], *, known_kinds: Collection[str], def
 def _check_values(rule: FaultRule) -> None:
     if not isinstance(rule.operations, list) or not all(isinstance(name, str) for name in rule.operations):
         raise BadRule("operations is a list of patterns")
+    if isinstance(rule.copies, bool) or not isinstance(rule.copies, int) or rule.copies < 1:
+        raise BadRule("copies is a whole number from 1")
     for name in ("probability", "seconds", "skip"):
         if not isinstance(getattr(rule, name), int | float):
             raise BadRule(f"{name} is a number")

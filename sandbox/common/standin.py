@@ -31,6 +31,9 @@ class StandIn:
     key = ""
     title = ""
     declared_settings: Mapping[str, Setting] = {}
+    program_options: Mapping[str, Mapping[str, Any]] = {}
+    """Options of the program besides the common ones: name → arguments of ``add_argument``; the constructor gets them
+    by name."""
     own_fault_kinds: Mapping[str, FaultKind] = {}
     other_fault_kinds: frozenset[str] = frozenset()
     """Kinds that act on something else than incoming calls, for example on webhooks; drawn by the stand-in itself."""
