@@ -159,9 +159,15 @@ def invitation_accept(*, token: str, user: User, at: datetime) -> Membership:
     return membership
 
 
-@transaction.atomic
-def invitation_revoke(*, invitation: Invitation, by: User, at: datetime) -> None:
+def invitation_revoke(*, invitation: Invitation, by: User, at: datetime) -> bool:
+    """Make the link useless. :returns: False where it was used or revoked already. :raises RoleNotAllowed:"""
     _may_hand_out(by, invitation.role, invitation.organisation)
+    return invitation_revoke_by_operator(invitation=invitation, by=by, at=at)
+
+
+@transaction.atomic
+def invitation_revoke_by_operator(*, invitation: Invitation, by: User | None, at: datetime) -> bool:
+    """The same by our support, who is no member."""
     revoked = (
         Invitation.objects.for_tenant(invitation.organisation_id)
         .filter(pk=invitation.pk, accepted_at__isnull=True, revoked_at__isnull=True)
@@ -171,6 +177,7 @@ def invitation_revoke(*, invitation: Invitation, by: User, at: datetime) -> None
         audit_record(
             organisation=invitation.organisation_id, action="invitation.revoked", actor=by, target=invitation, at=at
         )
+    return bool(revoked)
 
 
 @transaction.atomic
