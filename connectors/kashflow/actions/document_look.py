@@ -1,0 +1,102 @@
+"""The look for a document of ours, and what a hit means (rule C5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from connectors.base.actions import ActionContext, Found, Verdict
+from connectors.base.records import DocumentKind, InvoiceDraft, InvoiceRef
+from connectors.kashflow.facts import ledger_of
+from connectors.kashflow.ledger import LedgerInvoice, to_pennies
+
+LARGE = 300
+"""Documents of one customer from which on reading those of a few days is the smaller read."""
+
+DAYS_AROUND = 3
+"""Slack around the document's date: between two attempts it may have moved to the first open day."""
+
+
+async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | None:
+    """The document that carries the draft's reference, exactly."""
+    hits = [found for found in await _nearby(ctx, draft) if found.reference == draft.reference]
+    documents = [await _whole(ctx, hit) for hit in sorted(hits, key=lambda hit: hit.number)]
+    if not documents:
+        return None
+    if len(documents) > 1:
+        numbers = ", ".join(str(document.number) for document in documents)
+        why = f"Several documents carry the reference {draft.reference}: {numbers}. Keep one and delete the others."
+        return Found(Verdict.FOREIGN, ref_of(documents[0]), str(documents[0].number), why)
+    verdict, why = judge(draft, documents[0])
+    return Found(verdict, ref_of(documents[0]), str(documents[0].number), why)
+
+
+async def _nearby(ctx: ActionContext, draft: InvoiceDraft) -> list[LedgerInvoice]:
+    """All documents of the customer; for one with very many (a shared web customer), those of its days."""
+    large: set[str] = ctx.client.large_customers
+    if draft.customer_id in large:
+        slack = timedelta(days=DAYS_AROUND)
+        return await ledger_of(ctx).invoices_between(draft.issued_date - slack, draft.issued_date + slack)
+    documents = await ledger_of(ctx).invoices_of_customer(draft.customer_id)
+    if len(documents) > LARGE:
+        large.add(draft.customer_id)
+    return documents
+
+
+async def _whole(ctx: ActionContext, found: LedgerInvoice) -> LedgerInvoice:
+    """List rows of REST tell no currency."""
+    if found.currency:
+        return found
+    return await ledger_of(ctx).invoice(found.number) or found
+
+
+def judge(draft: InvoiceDraft, found: LedgerInvoice) -> tuple[Verdict, str]:
+    """SAME: adopt. CHANGED: ours, with other totals. FOREIGN: our reference on something that is not ours."""
+    differences = []
+    if str(found.customer_id) != draft.customer_id:
+        differences.append(f"its customer is {found.customer_code or found.customer_id}, not {draft.customer_id}")
+    if found.gross and _kind(found) is not draft.kind:
+        differences.append(f"it is a {_kind(found).value.replace('_', ' ')}")
+    if found.currency != draft.currency:
+        differences.append(f"its currency is {found.currency}, not {draft.currency}")
+    if differences:
+        return Verdict.FOREIGN, f"KashFlow's document {found.number} carries {draft.reference}, but " + " and ".join(
+            differences
+        )
+    if found.gross != draft.gross:
+        return Verdict.CHANGED, totals_text(draft, found)
+    return Verdict.SAME, ""
+
+
+def totals_text(draft: InvoiceDraft, found: LedgerInvoice) -> str:
+    ref = ref_of(found)
+    return (
+        f"KashFlow's document {found.number}: net {ref.net} + VAT {ref.tax} = {ref.gross}; "
+        f"ours: net {draft.net} + VAT {draft.tax} = {draft.gross}; "
+        f"difference {ref.gross - draft.gross} {draft.currency}"
+    )
+
+
+def _kind(found: LedgerInvoice) -> DocumentKind:
+    return DocumentKind.CREDIT_NOTE if found.gross < 0 else DocumentKind.INVOICE
+
+
+def ref_of(found: LedgerInvoice) -> InvoiceRef:
+    return InvoiceRef(
+        number=str(found.number),
+        id=str(found.id or ""),
+        reference=found.reference,
+        customer_id=str(found.customer_id or ""),
+        issued_date=found.issued_date,
+        currency=found.currency,
+        net=_plain(found.net),
+        tax=_plain(found.tax),
+        gross=_plain(found.gross),
+        paid=_plain(found.paid),
+    )
+
+
+def _plain(amount: Decimal) -> Decimal:
+    """Read as 8.3300; two places where that loses nothing."""
+    pennies = to_pennies(amount)
+    return pennies if pennies == amount else amount
