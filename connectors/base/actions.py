@@ -92,6 +92,10 @@ class WriteAction(Action[In, Out]):
     settle_seconds: ClassVar[float]
     timeout_seconds: ClassVar[float] = 30.0
 
+    def settle(self, ctx: ActionContext) -> float:
+        """Settle time for this connection, where a setting may change the declared one."""
+        return self.settle_seconds
+
     def external_id(self, output: Out) -> str:
         """The target's own id of what was written, remembered in the record link."""
         raise NotImplementedError
