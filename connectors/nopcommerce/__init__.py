@@ -1,0 +1,1 @@
+"""nopCommerce shops, through one of three API plug-ins."""
