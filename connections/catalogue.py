@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -44,8 +45,8 @@ def _checked(field: Field, typed: str) -> str:
         raise CredentialsIncomplete(f"{field.label}: choose one of the list.", field=field.name)
     if field.kind is FieldKind.URL and not _is_web_address(value):
         raise CredentialsIncomplete(f"{field.label} must be a full address, https://…", field=field.name)
-    if field.kind is FieldKind.NUMBER and not value.isdecimal():
-        raise CredentialsIncomplete(f"{field.label} must be a whole number.", field=field.name)
+    if field.kind is FieldKind.NUMBER and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        raise CredentialsIncomplete(f"{field.label} must be a number.", field=field.name)
     return value
 
 
