@@ -76,7 +76,7 @@ async def _write(state: Walk, step: ActionStep, path: str, action: WriteAction[A
 def _request(state: Walk, step: ActionStep, action: WriteAction[Any, Any], data: BaseModel) -> EffectRequest:
     role = state.host.role(step.role)
     if step.effect is None:
-        return EffectRequest(role, action, data)
+        return EffectRequest(role, action, data, remember=False)
     effect: CompiledEffect = step.effect
     record = evaluate(effect.record, state.scope, f"{step.id}.effect.record") if effect.record is not None else None
     qualifier = as_text(evaluate(effect.qualifier, state.scope, f"{step.id}.effect.qualifier"))
@@ -85,7 +85,9 @@ def _request(state: Walk, step: ActionStep, action: WriteAction[Any, Any], data:
     facts = {
         name: evaluate(formula, state.scope, f"{step.id}.effect.facts.{name}") for name, formula in effect.facts.items()
     }
-    return EffectRequest(role, action, data, qualifier, None if record is None else as_text(record), facts)
+    return EffectRequest(
+        role, action, data, qualifier, None if record is None else as_text(record), facts, effect.remember
+    )
 
 
 _NOTES = {

@@ -43,6 +43,7 @@ class CompiledEffect:
     qualifier: Formula
     record: Formula | None
     facts: Mapping[str, Formula]
+    remember: bool
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,9 @@ def _action(node: ActionNode) -> ActionStep:
         input=InputMapping(node.input),
         effect=None
         if effect is None
-        else CompiledEffect(parse_formula(effect.qualifier), _optional(effect.record), _formulas(effect.facts)),
+        else CompiledEffect(
+            parse_formula(effect.qualifier), _optional(effect.record), _formulas(effect.facts), effect.remember
+        ),
         on_missing=node.on_missing,
         message=node.message,
         cure=node.cure,

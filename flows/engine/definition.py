@@ -59,13 +59,15 @@ class Input(Document):
 class Effect(Document):
     """Names one intended effect (correctness rule C1): the source record plus ``qualifier``.
 
-    ``record`` replaces the source record where several records share one effect. ``facts`` are remembered with the
+    ``remember`` false is for writes that carry the present state over (a customer's address): every event writes what
+    is true now, and only a possible repeat of the same attempt looks first. ``record`` replaces the source record where several records share one effect. ``facts`` are remembered with the
     link, for later steps that ask what was written (``lookup`` of kind links).
     """
 
     qualifier: FormulaText
     record: FormulaText | None = None
     facts: dict[str, FormulaText] = {}
+    remember: bool = True
 
 
 class Node(Document):

@@ -27,7 +27,7 @@ SEPARATOR = "|"
 
 @dataclass(frozen=True)
 class EffectRequest:
-    """One intended effect. ``qualifier`` empty: an absolute write that needs no memory."""
+    """One intended effect. ``remember`` false: a write of the present state, which every event repeats anew."""
 
     role: Role
     action: WriteAction[Any, Any]
@@ -35,6 +35,7 @@ class EffectRequest:
     qualifier: str = ""
     record: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    remember: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ async def effect_perform(host: Host, request: EffectRequest) -> EffectResult:
 
 
 async def _remembered(host: Host, request: EffectRequest, key: str) -> EffectResult | None:
-    if not request.qualifier:
+    if not request.remember:
         return None
     link = await host.links.find(key)
     if link is None:
@@ -108,7 +109,7 @@ async def _settle_found(host: Host, request: EffectRequest, key: str, found: Fou
     why = found.why if found.verdict is Verdict.CHANGED else ""
     if found.verdict is Verdict.CHANGED and not why:
         why = "the record there says something else than its source does now"
-    if request.qualifier and not host.dry_run:
+    if request.remember and not host.dry_run:
         # The facts describe what we would write; what is there may be older, so a changed hit remembers none.
         facts = {} if why else request.facts
         await host.links.remember(
@@ -135,7 +136,7 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
         host.journal.settled(key)
         raise
     external_id = request.action.external_id(output)
-    if request.qualifier:
+    if request.remember:
         await host.links.remember(_link(request, key, output, external_id))
     host.journal.settled(key)
     return EffectResult(plain(output), "written", key, external_id)

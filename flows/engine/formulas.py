@@ -240,7 +240,9 @@ def parse_formula(text: str) -> Formula:
     try:
         tree = ast.parse(source, mode="eval").body
     except SyntaxError as error:
-        raise FormulaError(source, max((error.offset or 1) - 1, 0), f"this cannot be read: {error.msg}") from error
+        # Offset 0 is how the parser says that the text ended too early.
+        position = error.offset - 1 if error.offset else len(source)
+        raise FormulaError(source, position, f"this cannot be read: {error.msg}") from error
     except (RecursionError, MemoryError, ValueError) as error:
         raise FormulaError(source, 0, "the formula is nested too deeply") from error
     _check_tree(source, tree)
