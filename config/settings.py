@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "flows",
     "runs",
     "front",
+    "demo",
 ]
 
 MIDDLEWARE = [

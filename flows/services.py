@@ -11,9 +11,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from connections.models import Connection
-from flows.engine.check import definition_check, settings_check
+from connectors.registry import CONNECTORS
+from flows.engine.checks import definition_check
+from flows.engine.definition import PairDocument
 from flows.models import Installation, PairVersion
 from flows.prebuilt import prebuilt_pair
+from flows.setting_values import settings_problems
 from tenants.audit import audit_record
 from tenants.models import Organisation, User
 
@@ -33,7 +36,7 @@ def pair_publish(*, pair_key: str, at: datetime) -> PairVersion:
     :raises KeyError: no such prebuilt pair. :raises InstallationRefused: the document is not valid.
     """
     document = prebuilt_pair(pair_key)
-    if problems := definition_check(document):
+    if problems := definition_check(document, CONNECTORS):
         raise InstallationRefused([str(problem) for problem in problems])
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     known = PairVersion.objects.filter(pair_key=pair_key, digest=digest).first()
@@ -48,6 +51,10 @@ def pair_publish(*, pair_key: str, at: datetime) -> PairVersion:
         digest=digest,
         created_at=at,
     )
+
+
+def _pair(version: PairVersion) -> PairDocument:
+    return PairDocument.model_validate(version.document["pair"])
 
 
 def account_key(connection: Connection) -> str:
@@ -120,7 +127,7 @@ def _problems(
             problems.append(f"The connection “{side.name}” has not been tested yet: test it first.")
     if not reference_prefix.strip():
         problems.append("A reference prefix is needed, for example NOP-.")
-    return problems + settings_check(version.document, settings)
+    return problems + settings_problems(_pair(version), settings)
 
 
 @transaction.atomic
@@ -128,7 +135,7 @@ def installation_settings_change(
     *, installation: Installation, settings: dict[str, Any], at: datetime, by: User | None = None
 ) -> Installation:
     """:raises InstallationRefused: the settings do not fit the pair."""
-    if problems := settings_check(installation.pair_version.document, settings):
+    if problems := settings_problems(_pair(installation.pair_version), settings):
         raise InstallationRefused(problems)
     changed = sorted(
         key for key in {*settings, *installation.settings} if settings.get(key) != installation.settings.get(key)

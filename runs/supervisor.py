@@ -57,14 +57,14 @@ class Child:
 class Supervisor:
     """Starts children, restarts those that die, ends all on request."""
 
-    def __init__(self, children: Sequence[Child], say: Callable[[str], None]) -> None:
-        self.children = list(children)
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.children: list[Child] = []
         self.say = say
-        self.stopping = False
 
-    def start(self) -> None:
-        for child in self.children:
-            child.start()
+    def add(self, child: Child) -> None:
+        """Start it and keep it running."""
+        child.start()
+        self.children.append(child)
 
     def watch_once(self) -> None:
         """Restart children that ended by themselves, not more often than every ``RESTART_PAUSE_SECONDS``."""
