@@ -119,6 +119,7 @@ def update_for(current: Mapping[str, str], wanted: Mapping[str, str], last_writt
             _writable(current.get(name, ""), wanted.get(name, ""), last_written.get(name, "")) for name in differing
         ):
             changes.update({name: wanted[name] for name in differing})
+            changes.update(_country_names(differing, wanted))
         else:
             shown.append(group)
     return Update(changes, tuple(shown))
@@ -128,12 +129,18 @@ def _differs(name: str, current: str, wanted: str) -> bool:
     if name == "email":
         # One customer may hold several addresses; ours among them is enough.
         return bool(wanted) and wanted.lower() not in current.lower().replace(";", " ").replace(",", " ").split()
-    if name == "country_name":
-        # KashFlow derives it from the code; another spelling of the same country is no difference.
-        return bool(wanted) and not current.strip()
+    if name.endswith("country_name"):
+        # Derived from the code (read-only on REST); written along with it, never for its own sake.
+        return False
     if name == "trade_border":
         return bool(wanted) and current != wanted
     return current.strip() != wanted
+
+
+def _country_names(differing: list[str], wanted: Mapping[str, str]) -> dict[str, str]:
+    codes = [name for name in differing if name.endswith("country_code")]
+    names = [name.replace("country_code", "country_name") for name in codes]
+    return {name: wanted[name] for name in names if wanted.get(name)}
 
 
 def _writable(current: str, wanted: str, last_written: str) -> bool:

@@ -50,12 +50,13 @@ def wrong_password(operator_text: str = "") -> NeedsAttention:
     )
 
 
-def address_not_allowed(address: str) -> NeedsAttention:
+def address_not_allowed(address: str, operator_text: str) -> NeedsAttention:
     return NeedsAttention(
         f"KashFlow refuses calls from our address {address}: the account only allows listed addresses.",
         code="ip_not_allowed",
         cure=f"In KashFlow open Settings > API Settings and add {address} to the allowed addresses (or untick the "
         "restriction). Or enter the AutoAuth key shown there in this connection, and we add it ourselves (AutoAuthIP).",
+        operator_text=operator_text,
         details={"address": address},
     )
 
@@ -66,7 +67,7 @@ def refusal(method: str, text: str, effect: Effect) -> ConnectorError:
     if _WRONG_PASSWORD in text.lower():
         return wrong_password(operator_text)
     if match := _IP.search(text):
-        return address_not_allowed(match["address"])
+        return address_not_allowed(match["address"], operator_text)
     if is_transient(text):
         return transient(method, text, effect)
     if _PERIOD_CLOSED.search(text):
