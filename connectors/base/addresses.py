@@ -63,6 +63,7 @@ _NAME_MAY_REACH: tuple[Network, ...] = tuple(
         "fc00::/7",
     )
 )
+_METADATA_V6 = IPv6Network("fd00:ec2::/32")  # Amazon's instance services, inside the private range
 
 
 class PlainHttp(StrEnum):
@@ -134,7 +135,7 @@ class _Entry:
         if self.network is not None:
             return address in self.network
         reachable = is_public(address) or any(address in network for network in _NAME_MAY_REACH)
-        return reachable and host.lower().rstrip(".") == self.name
+        return reachable and address not in _METADATA_V6 and host.lower().rstrip(".") == self.name
 
 
 def _entry(text: str) -> _Entry:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from connectors.base.errors import ConnectorError
 from connectors.base.http_request import Outgoing
-from connectors.base.redaction import redact_body, redact_headers, redact_url
+from connectors.base.redaction import redact_body, redact_headers, redact_url, scrub, secret_values
 from connectors.base.reply import Effect, Reply
 
 
@@ -33,19 +33,20 @@ Recorder = Callable[[Exchange], None]
 
 
 def exchange_of(outgoing: Outgoing, reply: Reply | None, seconds: float, error: Exception | None) -> Exchange:
-    text = error.operator_text if isinstance(error, ConnectorError) else ""
-    reply_type = reply.headers.get("content-type", "") if reply else ""
+    known = secret_values(outgoing.headers)  # providers quote a refused token in their error texts
+    reply_headers = reply.headers if reply else {}
+    reply_body = redact_body(reply.content, reply_headers.get("content-type", "")) if reply else ""
     return Exchange(
         operation=outgoing.operation,
         effect=outgoing.effect,
         method=outgoing.method,
-        url=redact_url(str(outgoing.url)),
+        url=scrub(redact_url(str(outgoing.url)), known),
         status=reply.status if reply else None,
         seconds=seconds,
         request_headers=redact_headers(outgoing.headers),
-        request_body=redact_body(outgoing.content, outgoing.headers.get("content-type", "")),
-        reply_headers=redact_headers(reply.headers) if reply else {},
-        reply_body=redact_body(reply.content, reply_type) if reply else "",
+        request_body=scrub(redact_body(outgoing.content, outgoing.headers.get("content-type", "")), known),
+        reply_headers=redact_headers(reply_headers),
+        reply_body=scrub(reply_body, known),
         request_id=reply.request_id if reply else "",
-        error=text,
+        error=scrub(error.operator_text, known) if isinstance(error, ConnectorError) else "",
     )

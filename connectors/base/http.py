@@ -140,21 +140,20 @@ class HttpDoor:
         redirects = REDIRECTS_OF_A_READ if effect is Effect.READ else 0
         while True:
             pause = random.uniform(*_PAUSE_SECONDS)
-            may_repeat = repeats > 0 and time.monotonic() + pause < deadline
             await self._gate.enter(operation)
             try:
                 reply = await self._attempt(outgoing, deadline)
             except RateLimited:
                 raise
             except Retryable:
-                if not may_repeat:
+                if not repeats or time.monotonic() + pause >= deadline:
                     raise
             else:
                 onward = redirected(outgoing, reply) if redirects else None
                 if onward is not None:
                     outgoing, redirects = onward, redirects - 1
                     continue
-                if not may_repeat or not _is_passing(reply):
+                if not repeats or not _is_passing(reply) or time.monotonic() + pause >= deadline:
                     return reply
             repeats -= 1
             await self._pool.pause(pause)

@@ -7,7 +7,7 @@ an exchange seals it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -19,6 +19,7 @@ REDACTED = "[redacted]"
 SHOWN_BYTES = 8 * 1024
 _PARSED_BYTES = 256 * 1024  # a larger body is not worth its parsing; its beginning is shown if it names no secret
 _NESTING = 8
+_RECOGNISABLE = 6  # characters; a shorter value would be found in ordinary words
 
 # Compared with the field's name in lower case without punctuation. First: anywhere in the name; second: the whole name.
 _SECRET_PARTS = (
@@ -54,7 +55,8 @@ _SECRET_NAMES = frozenset(("pwd", "pass", "auth", "pin", "pan", "sig", "assertio
 # In a query or a form these are an API key and an OAuth code; in a document a member name, a country or a nominal.
 _SECRET_FORM_NAMES = _SECRET_NAMES | {"key", "code"}
 _LABELS = frozenset(("name", "key", "field", "id"))
-_MENTION = re.compile("|".join([*_SECRET_PARTS, "pwd", "api[-_ ]key", "card[-_ ]?number", "bearer"]), re.IGNORECASE)
+_FORM = re.compile(r"[^\s<{\[=&]+=\S*")  # a form sent without saying so
+_NAMED_ALONE = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(sorted(_SECRET_NAMES))})(?![a-z0-9])")
 
 
 def is_secret(name: str, names: frozenset[str] = _SECRET_NAMES) -> bool:
@@ -64,6 +66,19 @@ def is_secret(name: str, names: frozenset[str] = _SECRET_NAMES) -> bool:
 
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): REDACTED if is_secret(name) else value for name, value in headers.items()}
+
+
+def secret_values(headers: Mapping[str, str]) -> set[str]:
+    """The secrets a request carries in its headers, with and without a scheme such as ``Bearer``."""
+    values = [value for name, value in headers.items() if is_secret(name)]
+    return {part for value in values for part in (value, value.rpartition(" ")[2]) if len(part) >= _RECOGNISABLE}
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """Replace these very values wherever they stand."""
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
 
 
 def redact_url(url: str) -> str:
@@ -78,7 +93,7 @@ def redact_body(content: bytes, content_type: str = "") -> str:
     text = content[:_PARSED_BYTES].decode("utf-8", "replace")
     if len(content) > _PARSED_BYTES:
         return _cut(_unparsed(text))
-    if "x-www-form-urlencoded" in content_type.lower():
+    if "x-www-form-urlencoded" in content_type.lower() or _FORM.fullmatch(text):
         return _cut(_redact_form(text))
     return _cut(_redact_text(text, _NESTING))
 
@@ -89,7 +104,13 @@ def _cut(text: str) -> str:
 
 
 def _unparsed(text: str) -> str:
-    return f"[withheld: {len(text)} characters that name a secret]" if _MENTION.search(text) else text
+    return f"[withheld: {len(text)} characters that name a secret]" if _mentions(text) else text
+
+
+def _mentions(text: str) -> bool:
+    plain = text.casefold()
+    run_together = re.sub(r"[\W_]+", "", plain)
+    return any(part in run_together for part in _SECRET_PARTS) or _NAMED_ALONE.search(plain) is not None
 
 
 def _redact_text(text: str, depth: int) -> str:
