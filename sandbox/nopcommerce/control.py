@@ -1,6 +1,7 @@
 """Control endpoints of the shop: for drivers and tests, local only, no credentials."""
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from sandbox.nopcommerce.enums import ManageInventory
 from sandbox.nopcommerce.family_bc.writes import set_members
 from sandbox.nopcommerce.placing import place_order, tax_rate_of
 from sandbox.nopcommerce.plugins import ApiClient
+from sandbox.nopcommerce.pricing import with_tax
 from sandbox.nopcommerce.random_orders import random_order
 from sandbox.nopcommerce.row import dto, members, shown_members
 from sandbox.nopcommerce.shop import Shop
@@ -35,6 +37,7 @@ class Control:
         return [
             web.post("/control/orders", control(self._place)),
             web.post("/control/orders/random", control(self._place_random)),
+            web.get("/control/orders", control(self._orders_since)),
             web.get("/control/orders/{id}", control(self._order_state)),
             *(web.post(f"/control/orders/{{id}}/{name}", control(self._acting(act))) for name, act in ACTIONS.items()),
             web.post("/control/customers", control(self._register)),
@@ -58,6 +61,11 @@ class Control:
     def _placed(self, spec: Any) -> dict[str, Any]:
         order = place_order(self.shop, specs.order_request(self.shop, spec))
         return order_state(self.shop, order)
+
+    async def _orders_since(self, request: web.Request) -> Any:
+        """Orders after ``?since_id=``, ascending: cheaper than the whole state in a large shop."""
+        since = int(request.query.get("since_id", "0"))
+        return [order_state(self.shop, order) for order in self.shop.orders.all() if order.id > since]
 
     async def _order_state(self, request: web.Request) -> Any:
         return order_state(self.shop, self._order(request))
@@ -203,8 +211,13 @@ def shown_customer(shop: Shop, customer: Customer) -> dict[str, Any]:
 
 
 def catalogue(shop: Shop) -> list[dict[str, Any]]:
-    """What can be sold, one entry per SKU: code, name, price (list price), vat_rate, stock, managed."""
+    """What can be sold, one entry per SKU: code, name, price (net, 2 places), vat_rate, stock, managed."""
     entries: dict[str, dict[str, Any]] = {}
+    includes_tax = shop.settings["prices_include_tax"]
+
+    def net(price: Decimal, rate: Decimal) -> Decimal:
+        return with_tax(price, rate, includes=includes_tax).excl.quantize(Decimal("0.01"))
+
     for product in shop.products.all():
         combinations = shop.combinations.by("product_id", product.id)
         if product.deleted or not product.published:
@@ -214,10 +227,10 @@ def catalogue(shop: Shop) -> list[dict[str, Any]]:
         for combination in combinations:
             price = product.price if combination.overridden_price is None else combination.overridden_price
             name = f"{product.name} ({combination.sku})"
-            _add(entries, combination.sku, name, price, rate, combination.stock_quantity, managed)
+            _add(entries, combination.sku, name, net(price, rate), rate, combination.stock_quantity, managed)
         if not combinations:
             total = stock.total_stock(shop, product)
-            _add(entries, product.sku, product.name, product.price, rate, total, managed)
+            _add(entries, product.sku, product.name, net(product.price, rate), rate, total, managed)
     return list(entries.values())
 
 

@@ -44,7 +44,7 @@ class NopCommerce(StandIn):
         super().__init__(seed=seed)
         self.store_id, self.store_name = store_id, store_name
         self.sender = webhooks.WebhookSender(self.settings, lambda: self.faults, lambda: self.plugins.registrations)
-        self.last_call = time.monotonic()
+        self.awake_at = time.monotonic()
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
@@ -136,10 +136,13 @@ class NopCommerce(StandIn):
         return await self._keeping(request, handler)
 
     async def _wake_up(self) -> None:
-        idle, since = self.settings["application_pool_idle_seconds"], time.monotonic() - self.last_call
-        self.last_call = time.monotonic()
-        if idle and since >= idle:
-            await asyncio.sleep(self.settings["cold_start_seconds"])
+        """Everyone who calls during the start waits for its end; ``awake_at`` is that end or the latest call."""
+        idle, now = self.settings["application_pool_idle_seconds"], time.monotonic()
+        if idle and now - self.awake_at >= idle:
+            self.awake_at = now + self.settings["cold_start_seconds"]
+        self.awake_at = max(self.awake_at, now)
+        if self.awake_at > now:
+            await asyncio.sleep(self.awake_at - now)
 
     async def _keeping(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:

@@ -33,6 +33,9 @@ class Call:
     def __init__(self, shop: Shop, request: web.Request) -> None:
         self.shop = shop
         self.request = request
+        # Filters are asked for each row of a list, so what costs time to parse is kept.
+        self._moments: dict[str, datetime | None] = {}
+        self._ids: dict[str, set[int]] = {}
 
     def id(self, name: str = "id") -> int:
         """:raises BadParameter: zero, negative or no number."""
@@ -72,6 +75,11 @@ class Call:
             raise BadParameter(f"The value '{raw}' is not valid for {name}.") from error
 
     def moment(self, name: str) -> datetime | None:
+        if name not in self._moments:
+            self._moments[name] = self._parse_moment(name)
+        return self._moments[name]
+
+    def _parse_moment(self, name: str) -> datetime | None:
         raw = self.request.query.get(name)
         try:
             # An unescaped plus sign of an offset arrives as a blank.
@@ -86,7 +94,9 @@ class Call:
         return [_whole(name, part) for part in self.path_list(name)]
 
     def query_ids(self, name: str) -> set[int]:
-        return {_whole(name, part) for part in split_list(self.request.query.get(name))}
+        if name not in self._ids:
+            self._ids[name] = {_whole(name, part) for part in split_list(self.request.query.get(name))}
+        return self._ids[name]
 
     async def body(self) -> Any:
         """:raises BadParameter: no JSON."""

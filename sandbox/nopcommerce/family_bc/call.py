@@ -47,6 +47,8 @@ class Call:
     def __init__(self, shop: Shop, plugins: PluginState, request: web.Request, caller: Caller) -> None:
         self.shop, self.plugins, self.request, self.caller = shop, plugins, request, caller
         self.view = View(shop)
+        # Bounds are asked for each row of a list, so they are parsed once.
+        self._moments: dict[str, datetime | None] = {}
 
     @property
     def owner(self) -> str:
@@ -66,6 +68,11 @@ class Call:
         return found
 
     def moment(self, name: str) -> datetime | None:
+        if name not in self._moments:
+            self._moments[name] = self._parse_moment(name)
+        return self._moments[name]
+
+    def _parse_moment(self, name: str) -> datetime | None:
         raw = self.request.query.get(name)
         try:
             return parse_moment(raw.replace(" ", "+")) if raw else None
