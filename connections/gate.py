@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import secrets
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -32,6 +31,7 @@ from connectors.base.manifest import RateLimit
 log = logging.getLogger(__name__)
 
 PICTURE_SECONDS = 1.0
+LONGEST_LOOK_SECONDS = 2.0
 FAILURE_WINDOW_SECONDS = 60.0
 CONNECTION_FAILURES = 5
 # A host's circuit stops all tenants: several connections must agree, or one broken account would stop its neighbours.
@@ -55,25 +55,34 @@ class Board:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.holder = secrets.token_hex(16)
-        self._reading = threading.Lock()
+        self._readings: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
         self._read_at = float("-inf")
         self._troubles: dict[str, tuple[Trouble, float]] = {}
         self._failures: dict[str, deque[tuple[float, UUID]]] = {}
         self._probes: WeakKeyDictionary[asyncio.Task, set[str]] = WeakKeyDictionary()
 
     async def look(self) -> None:
-        """Renew the picture when it is older than a second; one reader at a time, the others use what there is."""
-        if self.clock() - self._read_at < PICTURE_SECONDS or not self._reading.acquire(blocking=False):
+        """Renew a picture older than a second. One reader at a time, all callers of its loop wait for it, briefly.
+
+        A worker that was idle must not let a crowd through on a picture of minutes ago.
+        """
+        if self.clock() - self._read_at < PICTURE_SECONDS:
             return
+        loop = asyncio.get_running_loop()
+        reading = self._readings.get(loop)
+        if reading is None or reading.done():
+            # A task of its own: the caller who began it may be cancelled, the others still wait for the answer.
+            reading = self._readings[loop] = loop.create_task(self._read())
+        await asyncio.wait({reading}, timeout=LONGEST_LOOK_SECONDS)
+
+    async def _read(self) -> None:
         try:
             seen = await in_database(circuits.troubles)
             now = self.clock()
             self._troubles = {trouble.key: (trouble, now) for trouble in seen}
         except DatabaseError:
             log.exception("circuit_state_unreadable")  # the last picture serves; the work itself needs the database
-        finally:
-            self._read_at = self.clock()
-            self._reading.release()
+        self._read_at = self.clock()
 
     def wait_seconds(self, key: str) -> tuple[float, str]:
         """How long nobody may call, and why; 0 where somebody may (or may try a probe)."""

@@ -19,6 +19,12 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
 
 @pytest.fixture(autouse=True)
+def _quick_passwords(settings):
+    """Hashing slowly is the point of a password hasher, and no test's."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def _nothing_remembered(monkeypatch):
     """What a process remembers of its database must not outlive a test's rows."""
     forget_opened_keys()

@@ -16,16 +16,17 @@ BELONG_TO_NOBODY = {
     "connections.CircuitState": "a provider host is shared by tenants; a row names a connection or host, nothing else",
     "connections.RenewalLease": "reached through its connection only; holds a lease, no data of the tenant",
     "connections.RateBudget": "reached through its connection only; holds a moment, no data of the tenant",
+    "flows.PairVersion": "shipped by us, the same for every tenant",
+    "runs.HookRefusal": "a delivery whose tenant could not be told",
+    "runs.WorkerSlot": "names a process of ours",
 }
-# Tables of the installation itself, declared by the rooms above; each holds nothing of a tenant.
-OF_THE_INSTALLATION = {"flows.PairVersion", "runs.Worker", "runs.Alive", "runs.Heartbeat", "runs.DrainState", "runs.Drain"}
 
 
 def our_models():
     return [
         model
         for model in apps.get_models()
-        if model._meta.app_label in ROOMS and model._meta.label not in {*BELONG_TO_NOBODY, *OF_THE_INSTALLATION}
+        if model._meta.app_label in ROOMS and model._meta.label not in BELONG_TO_NOBODY
         if not model._meta.auto_created
     ]
 

@@ -43,7 +43,8 @@ def test_a_shortened_value_is_noticed(organisation, length):
 
 
 @pytest.mark.parametrize(
-    ("purpose", "object_id"), [("payload", "ab"), ("credentials", "other"), ("credentialsa", "b"), ("credential", "sab")]
+    ("purpose", "object_id"),
+    [("payload", "ab"), ("credentials", "other"), ("credentialsa", "b"), ("credential", "sab")],
 )
 def test_a_copy_is_useless_in_another_place(organisation, purpose, object_id):
     sealed = seal(organisation.pk, "credentials", "ab", b"secret")
