@@ -14,6 +14,7 @@ from connectors.base.reply import facts
 RULE_TEXTS = re.compile(
     r"Cannot do \w+(?: \w+)? for order|You can't (?:mark|refund|partially refund|void)|already exists", re.IGNORECASE
 )
+PLUGIN_MISSING = "plugin_missing"
 BROKEN_HANDLER = "internal_server_error"
 """Key under which family B reports an unhandled exception of a GET, with status 400."""
 
@@ -83,7 +84,7 @@ def plugin_missing(reply: Reply | None = None) -> NeedsAttention:
         "No API plug-in answers at this address. Install one in the shop: “Web API” by nopCommerce (version 4.40 or "
         "later, recommended), “API plugin for nopCommerce” by SevenSpikes (3.80 to 4.20) or “API for nopCommerce” by "
         "stepanbenes (4.5 to 4.80). Then test the connection again.",
-        code="plugin_missing",
+        code=PLUGIN_MISSING,
         **(facts(reply) if reply is not None else {}),
     )
 

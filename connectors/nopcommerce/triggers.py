@@ -119,7 +119,7 @@ class PastOrders(PollTrigger):
     """
 
     key, title, record_type = "past_orders", "Past orders", "order"
-    interval_seconds = 60.0
+    bounded = True
 
     async def read(self, ctx: ActionContext, cursor: Cursor | None) -> AsyncIterator[Page]:
         state = dict(cursor or {"from": ctx.settings.get("past_from"), "to": ctx.settings.get("past_to")})

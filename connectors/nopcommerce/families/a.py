@@ -29,6 +29,7 @@ from connectors.nopcommerce.families.a_customers import CustomersOfA
 from connectors.nopcommerce.families.a_stock import StockOfA
 from connectors.nopcommerce.families.a_wire import as_utc_text
 from connectors.nopcommerce.families.base import FAST_FACTS_SECONDS, ShopFacts
+from connectors.nopcommerce.refusals import PLUGIN_MISSING
 from connectors.nopcommerce.setup import Family
 from connectors.nopcommerce.shapes import (
     CombinationShape,
@@ -83,13 +84,19 @@ class FamilyA(CustomersOfA, StockOfA):
         same = [each for each, amount in zip(found, converted, strict=True) if amount == PROBE_AMOUNT]
         return same[0].currency_code.upper() if len(same) == 1 else ""
 
-    async def _converted(self, currency_id: int) -> Any:
-        return await self.calls.read(
-            f"Currency/ConvertToPrimaryStoreCurrency/{currency_id}",
-            operation="GET Currency/ConvertToPrimaryStoreCurrency",
-            what="Primary currency",
-            params={"amount": PROBE_AMOUNT},
-        )
+    async def _converted(self, currency_id: int) -> Any | None:
+        """None where this version of the plug-in has no such route: then the connection's setting has to tell."""
+        try:
+            return await self.calls.read(
+                f"Currency/ConvertToPrimaryStoreCurrency/{currency_id}",
+                operation="GET Currency/ConvertToPrimaryStoreCurrency",
+                what="Primary currency",
+                params={"amount": PROBE_AMOUNT},
+            )
+        except NeedsAttention as missing:
+            if missing.code != PLUGIN_MISSING:
+                raise
+            return None
 
     # Orders -----------------------------------------------------------------------------------------------------------
 
