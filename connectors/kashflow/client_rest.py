@@ -15,8 +15,8 @@ from connectors.base.errors import NeedsAttention, Rejected, Retryable
 from connectors.base.http import Effect, HttpDoor, Reply, raise_for_status
 from connectors.kashflow import entities_rest as shapes
 from connectors.kashflow import refusals
+from connectors.kashflow import rest_json as wire
 from connectors.kashflow.auth import RestSession
-from connectors.kashflow.entities_rest import Unreadable
 from connectors.kashflow.ledger import (
     CodeTaken,
     Company,
@@ -88,18 +88,16 @@ class RestLedger:
         return await self._get("currencies", shapes.currencies)
 
     async def vat_rates(self) -> list[Decimal]:
-        return await self._get(
-            "vat/settings/vatrates", lambda rows: [shapes.vat_rate(row) for row in shapes.rows(rows)]
-        )
+        return await self._get("vat/settings/vatrates", lambda rows: [shapes.vat_rate(row) for row in wire.rows(rows)])
 
     async def nominals(self) -> list[Nominal]:
-        return await self._get("nominals", lambda rows: [shapes.nominal(row) for row in shapes.rows(rows)])
+        return await self._get("nominals", lambda rows: [shapes.nominal(row) for row in wire.rows(rows)])
 
     async def payment_methods(self) -> list[NamedId]:
-        return await self._get("paymentmethods/invoice", lambda rows: [shapes.named(row) for row in shapes.rows(rows)])
+        return await self._get("paymentmethods/invoice", lambda rows: [shapes.named(row) for row in wire.rows(rows)])
 
     async def bank_accounts(self) -> list[NamedId]:
-        return await self._get("bankaccounts", lambda rows: [shapes.bank_account(row) for row in shapes.rows(rows)])
+        return await self._get("bankaccounts", lambda rows: [shapes.bank_account(row) for row in wire.rows(rows)])
 
     # Customers
 
@@ -127,13 +125,13 @@ class RestLedger:
         """REST has no such feed: the whole list is read and filtered by day, since times are not reliable there."""
         changed = []
         async for row in self._pages("customers"):
-            updated = shapes.day(row.get("LastUpdatedDate"))
+            updated = wire.day(row.get("LastUpdatedDate"))
             if updated is None or updated >= moment.date():
                 changed.append(shapes.customer(row))
         return changed
 
-    async def customer_insert(self, code: str, fields: Mapping[str, str]) -> int:
-        body = shapes.new_customer(code, fields)
+    async def customer_insert(self, code: str, fields: Mapping[str, str], currency: Currency | None) -> int:
+        body = shapes.new_customer(code, fields, currency)
         try:
             customer: LedgerCustomer = await self._send("POST", "customers", shapes.customer, body)
         except Rejected as error:
@@ -207,7 +205,7 @@ class RestLedger:
         def id_of_new(answer: Any) -> int:
             added = [line.id for line in shapes.payments(answer) if line.id not in before and line.note == payment.note]
             if not added:
-                raise Unreadable("the payment is not on the invoice that came back")
+                raise wire.Unreadable("the payment is not on the invoice that came back")
             return added[-1]
 
         return await self._send("PUT", "invoices/{number}", id_of_new, body, number=payment.document_number)
@@ -218,7 +216,7 @@ class RestLedger:
         await self._send("PUT", "invoices/{number}", lambda _: None, body, number=payment.document_number)
 
     async def _invoice_body(self, number: int) -> dict[str, Any]:
-        body = await self._find("invoices/{number}", lambda answer: dict(shapes.record(answer)), number=number)
+        body = await self._find("invoices/{number}", lambda answer: dict(wire.record(answer)), number=number)
         if body is None:
             raise Rejected(
                 f"There is no document {number} in KashFlow.",
@@ -259,7 +257,7 @@ class RestLedger:
         """All rows of a list, by page number until a page is the last. Ends by itself should it never be."""
         for page in range(1, MOST_PAGES + 1):
             asked = {**(params or {}), "page": str(page), "perpage": str(ROWS_PER_PAGE)}
-            rows, is_last = await self._get(route, shapes.page, params=asked)
+            rows, is_last = await self._get(route, wire.page, params=asked)
             for row in rows:
                 yield row
             if is_last or not rows:
@@ -328,14 +326,14 @@ def _raise_if_refused(reply: Reply, effect: Effect) -> None:
             operator_text=reply.text[:500],
         )
     if 400 <= reply.status < 500 and reply.status not in {401, 402, 403, 408, 425, 429} and not reply.is_html:
-        raise refusals.refusal(reply.operation, shapes.refusal_text(reply.content), effect)
+        raise refusals.refusal(reply.operation, wire.refusal_text(reply.content), effect)
     raise_for_status(reply, effect, what=f"KashFlow {reply.operation}")
 
 
 def _understood(reply: Reply, effect: Effect, understand: Callable[[Any], Answer]) -> Answer:
     try:
         return understand(reply.json() if reply.content else None)
-    except Unreadable as error:
+    except wire.Unreadable as error:
         raise refusals.unreadable(reply.operation, effect, str(error)) from error
 
 

@@ -41,7 +41,6 @@ from connectors.kashflow.soap_xml import (
     read_reply,
     result_bool,
     result_int,
-    text_of,
 )
 
 REAL_ADDRESS = "https://securedwebapp.com/api/service.asmx"
@@ -108,15 +107,10 @@ class SoapLedger:
         return await self._find("GetCustomer", [("CustomerCode", code)], shapes.customer)
 
     async def customers_modified_since(self, moment: datetime) -> list[LedgerCustomer]:
-        return await self._read(
-            "GetCustomersModifiedSince",
-            _list_of("Customer", shapes.customer),
-            [("ModifiedSince", moment)],
-            SECONDS_FOR_LISTS,
-        )
+        return await self._list("GetCustomersModifiedSince", "Customer", shapes.customer, [("ModifiedSince", moment)])
 
-    async def customer_insert(self, code: str, fields: Mapping[str, str]) -> int:
-        record = shapes.new_customer(code, fields)
+    async def customer_insert(self, code: str, fields: Mapping[str, str], currency: Currency | None) -> int:
+        record = shapes.new_customer(code, fields, currency)
         try:
             return await self._write("InsertCustomer", [("custr", record)], _positive("InsertCustomer"))
         except Rejected as error:
@@ -136,16 +130,11 @@ class SoapLedger:
 
     async def invoices_of_customer(self, customer_id: str) -> list[LedgerInvoice]:
         number = _customer_number(customer_id)
-        many = _list_of("Invoice", shapes.invoice)
-        return await self._read("GetInvoicesForCustomer", many, [("CustID", number)], SECONDS_FOR_LISTS)
+        return await self._list("GetInvoicesForCustomer", "Invoice", shapes.invoice, [("CustID", number)])
 
     async def invoices_between(self, first: date, last: date) -> list[LedgerInvoice]:
-        return await self._read(
-            "GetInvoicesByDateRange",
-            _list_of("Invoice", shapes.invoice),
-            [("StartDate", first), ("EndDate", last)],
-            SECONDS_FOR_LISTS,
-        )
+        days = [("StartDate", first), ("EndDate", last)]
+        return await self._list("GetInvoicesByDateRange", "Invoice", shapes.invoice, days)
 
     async def invoice_insert(self, document: DocumentToWrite) -> tuple[int, int]:
         record = shapes.new_invoice(document, _customer_number(document.customer_id))
@@ -155,8 +144,7 @@ class SoapLedger:
         return await self._write("DeleteInvoice", [("InvoiceNumber", number)], _done("DeleteInvoice"))
 
     async def notes(self, invoice: LedgerInvoice) -> list[str]:
-        many = _list_of("InvoiceNotes", lambda note: text_of(note, "Notes"))
-        return await self._read("GetInvoiceNotes", many, [("InvoiceId", invoice.id)])
+        return await self._list("GetInvoiceNotes", "InvoiceNotes", shapes.note, [("InvoiceId", invoice.id)])
 
     async def note_insert(self, invoice: LedgerInvoice, on: datetime, text: str) -> None:
         arguments = [("InvoiceId", invoice.id), ("NoteDate", on), ("Notes", text)]
@@ -165,7 +153,7 @@ class SoapLedger:
     # Payments
 
     async def payments(self, number: int) -> list[LedgerPayment]:
-        return await self._read("GetInvoicePayment", _list_of("Payment", shapes.payment), [("InvoiceNumber", number)])
+        return await self._list("GetInvoicePayment", "Payment", shapes.payment, [("InvoiceNumber", number)])
 
     async def payment_insert(self, payment: PaymentToWrite) -> int:
         record = shapes.new_payment(payment)
@@ -193,8 +181,7 @@ class SoapLedger:
         return found
 
     async def product_under(self, nominal: Nominal, code: str) -> LedgerProduct | None:
-        many = _list_of("SubProduct", shapes.product)
-        under = await self._read("GetSubProducts", many, [("NominalID", nominal.id)], SECONDS_FOR_LISTS)
+        under = await self._list("GetSubProducts", "SubProduct", shapes.product, [("NominalID", nominal.id)])
         return next((product for product in under if product.code == code), None)
 
     async def product_insert(self, product: ProductToWrite) -> int:
@@ -222,14 +209,29 @@ class SoapLedger:
         found = self._understood(method, reply, Effect.READ, lambda _: shape(result))
         return found if getattr(found, "id", 1) else None
 
+    async def _list(
+        self,
+        method: str,
+        name: str,
+        shape: Callable[[etree._Element], Answer],
+        arguments: list[tuple[str, Any]],
+    ) -> list[Answer]:
+        """Records of something; how KashFlow words "none" is not known for every list, so a miss is an empty one."""
+        reply = await self._call(method, arguments, Effect.READ, SECONDS_FOR_LISTS)
+        if reply.status == "NO":
+            if refusals.is_not_found(reply.detail):
+                return []
+            raise refusals.refusal(method, reply.detail, Effect.READ)
+        return self._understood(method, reply, Effect.READ, _list_of(name, shape))
+
     async def _read(
         self,
         method: str,
         understand: Callable[[SoapReply], Answer],
-        arguments: list[tuple[str, Any]] | None = None,
         seconds: float = SECONDS,
     ) -> Answer:
-        reply = await self._call(method, arguments or [], Effect.READ, seconds)
+        """A fact of the account, which takes no arguments."""
+        reply = await self._call(method, [], Effect.READ, seconds)
         if reply.status == "NO":
             raise refusals.refusal(method, reply.detail, Effect.READ)
         return self._understood(method, reply, Effect.READ, understand)

@@ -1,15 +1,11 @@
-"""KashFlow's REST v2 records as neutral shapes, and back. Pure; what we rely on and cannot read raises Unreadable.
-
-Only the day of a date counts: KashFlow renders midnight as 12:00:00 and sometimes adds a foreign offset.
-"""
+"""KashFlow's REST v2 records as neutral shapes, and back. Pure; what we rely on and cannot read raises Unreadable."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from datetime import datetime, time
+from decimal import Decimal
 from typing import Any
 
 from connectors.base.records import Address
@@ -27,9 +23,9 @@ from connectors.kashflow.ledger import (
     PaymentToWrite,
     ProductToWrite,
 )
+from connectors.kashflow.rest_json import Unreadable, date_text, day, day_of, flag, integer, number, record, rows, text
 
 DOMESTIC_TRADE = "Domestic"
-NO_DATES = ("0001-01-01", "1900-01-01", "1970-01-01")
 
 CONTACT_NAMES = {
     "contact": "Name",
@@ -47,94 +43,6 @@ ADDRESS_NAMES = {
     "country_code": "CountryCode",
     "country_name": "CountryName",
 }
-
-
-class Unreadable(Exception):
-    """The answer is not of the documented shape; the text says where."""
-
-
-# Reading the basics
-
-
-def record(answer: Any) -> Mapping[str, Any]:
-    if not isinstance(answer, Mapping):
-        raise Unreadable("no object")
-    return answer
-
-
-def rows(answer: Any) -> list[Mapping[str, Any]]:
-    """A bare array, or the Data of a list envelope."""
-    found = answer.get("Data") if isinstance(answer, Mapping) else answer
-    if not isinstance(found, list):
-        raise Unreadable("no list")
-    return [record(row) for row in found]
-
-
-def page(answer: Any) -> tuple[list[Mapping[str, Any]], bool]:
-    """Rows, and whether this is the last page."""
-    found = rows(answer)
-    meta = answer.get("MetaData") or {} if isinstance(answer, Mapping) else {}
-    return found, not meta.get("NextPageUrl")
-
-
-def integer(row: Mapping[str, Any], name: str) -> int:
-    value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or value != int(value):
-        raise Unreadable(f"{name} is no whole number")
-    return int(value)
-
-
-def number(row: Mapping[str, Any], name: str) -> Decimal:
-    value = row.get(name)
-    try:
-        if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
-            raise InvalidOperation
-        return Decimal(value)
-    except InvalidOperation as error:
-        raise Unreadable(f"{name} is no number") from error
-
-
-def text(row: Mapping[str, Any], name: str) -> str:
-    value = row.get(name)
-    return "" if value is None else str(value).strip()
-
-
-def flag(row: Mapping[str, Any], name: str) -> bool:
-    """Seen as true/false, 0/1 and their texts."""
-    return str(row.get(name)).strip().lower() in {"true", "1", "yes"}
-
-
-def day(value: Any) -> date | None:
-    """The date part; None for null and for KashFlow's several ways to say never."""
-    start = str(value or "")[:10]
-    if not start or start in NO_DATES:
-        return None
-    try:
-        return date.fromisoformat(start)
-    except ValueError as error:
-        raise Unreadable(f"{start!r} is no date") from error
-
-
-def _day_of(row: Mapping[str, Any], name: str) -> date:
-    found = day(row.get(name))
-    if found is None:
-        raise Unreadable(f"{name} is no date")
-    return found
-
-
-def _date_text(value: date) -> str:
-    return f"{value.isoformat()} 00:00:00"
-
-
-def refusal_text(content: bytes) -> str:
-    """``{"Error": code, "Message": words}``, or whatever came instead."""
-    try:
-        body = json.loads(content)
-    except ValueError:
-        return content[:500].decode("utf-8", "replace")
-    if not isinstance(body, Mapping):
-        return str(body)[:500]
-    return str(body.get("Message") or body.get("Error") or "").strip()
 
 
 # Account facts
@@ -230,8 +138,9 @@ def _first(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return record(found[0])
 
 
-def new_customer(code: str, fields: Mapping[str, str]) -> dict[str, Any]:
-    return _with_fields({"Code": code}, {name: value for name, value in fields.items() if value})
+def new_customer(code: str, fields: Mapping[str, str], currency: Currency | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"Code": code} | ({"Currency": {"Code": currency.code}} if currency else {})
+    return _with_fields(body, {name: value for name, value in fields.items() if value})
 
 
 def changed_customer(existing: LedgerCustomer, changes: Mapping[str, str]) -> dict[str, Any]:
@@ -275,7 +184,7 @@ def invoice(answer: Any) -> LedgerInvoice:
         reference=text(row, "CustomerReference"),
         customer_id=integer(row, "CustomerId") if row.get("CustomerId") is not None else 0,
         customer_code=text(row, "CustomerCode"),
-        issued_date=_day_of(row, "IssuedDate"),
+        issued_date=day_of(row, "IssuedDate"),
         currency=text(currency, "Code"),
         rate=rate or Decimal(1),
         net=number(row, "NetAmount"),
@@ -288,8 +197,8 @@ def new_invoice(document: DocumentToWrite, customer_code: str) -> dict[str, Any]
     """No Number: KashFlow gives the next one. A number of ours could meet an older invoice."""
     body: dict[str, Any] = {
         "CustomerCode": customer_code,
-        "IssuedDate": _date_text(document.issued_date),
-        "DueDate": _date_text(document.due_date),
+        "IssuedDate": date_text(document.issued_date),
+        "DueDate": date_text(document.due_date),
         "CustomerReference": document.reference,
         "Currency": {"Code": document.currency, "ExchangeRate": document.exchange_rate},
         "LineItems": [_line(line, position) for position, line in enumerate(document.lines, start=1)],
@@ -340,7 +249,7 @@ def _payment(line: Mapping[str, Any], document_number: int) -> LedgerPayment:
     return LedgerPayment(
         id=integer(line, "Id"),
         document_number=document_number,
-        paid_date=_day_of(line, "Date"),
+        paid_date=day_of(line, "Date"),
         note=text(line, "Note"),
         method_id=integer(line, "Method") if line.get("Method") is not None else 0,
         account_id=integer(line, "AccountId") if line.get("AccountId") is not None else 0,
@@ -350,7 +259,7 @@ def _payment(line: Mapping[str, Any], document_number: int) -> LedgerPayment:
 
 def new_payment(payment: PaymentToWrite) -> dict[str, Any]:
     return {
-        "Date": _date_text(payment.paid_date),
+        "Date": date_text(payment.paid_date),
         "Amount": payment.amount,
         "Method": payment.method_id,
         "AccountId": payment.account_id,

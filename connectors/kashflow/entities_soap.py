@@ -117,8 +117,9 @@ def customer(element: etree._Element) -> LedgerCustomer:
     )
 
 
-def new_customer(code: str, fields: Mapping[str, str]) -> Record:
-    return Record(CUSTOMER, {"Code": code, **_customer_members(fields)})
+def new_customer(code: str, fields: Mapping[str, str], currency: Currency | None) -> Record:
+    values = {"Code": code, **_customer_members(fields), "CurrencyID": currency.id if currency else 0}
+    return Record(CUSTOMER, values)
 
 
 def changed_customer(existing: LedgerCustomer, changes: Mapping[str, str]) -> Record:
@@ -207,6 +208,10 @@ def _delivery(address: Address) -> dict[str, str]:
         "CountryName": address.country_name,
         "CountryCode": country_to_kashflow(address.country_code),
     }
+
+
+def note(element: etree._Element) -> str:
+    return text_of(element, "Notes")
 
 
 # Payments

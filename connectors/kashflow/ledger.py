@@ -21,6 +21,12 @@ def to_pennies(amount: Decimal) -> Decimal:
     return amount.quantize(PENNY, ROUND_HALF_UP)
 
 
+def plain(amount: Decimal) -> Decimal:
+    """KashFlow writes 8.3300: two places, where that loses nothing."""
+    pennies = to_pennies(amount)
+    return pennies if pennies == amount else amount
+
+
 class CodeTaken(Exception):
     """Customer codes are unique; this one is in use already."""
 
@@ -198,8 +204,10 @@ class Ledger(Protocol):
     async def customers_modified_since(self, moment: datetime) -> list[LedgerCustomer]:
         """:param moment: naive, UK local time, as KashFlow keeps it."""
 
-    async def customer_insert(self, code: str, fields: Mapping[str, str]) -> int:
-        """:raises CodeTaken: the code is in use."""
+    async def customer_insert(self, code: str, fields: Mapping[str, str], currency: Currency | None) -> int:
+        """:param currency: None for the home currency.
+        :raises CodeTaken: the code is in use.
+        """
 
     async def customer_update(self, existing: LedgerCustomer, changes: Mapping[str, str]) -> None:
         """Write the record back whole, as read, with ``changes`` put in."""

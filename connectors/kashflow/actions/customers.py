@@ -5,6 +5,7 @@ from __future__ import annotations
 from connectors.base.actions import ActionContext, Once, ReadAction
 from connectors.base.errors import MappingFailed, Retryable
 from connectors.base.records import Canonical, CustomerDraft, CustomerRef
+from connectors.kashflow import facts
 from connectors.kashflow.actions.base import NEW, LedgerWrite
 from connectors.kashflow.customer_fields import Update, fields_of, update_for
 from connectors.kashflow.facts import ledger_of
@@ -63,8 +64,12 @@ class EnsureCustomer(LedgerWrite[CustomerToEnsure, CustomerRef]):
 
     async def _insert(self, ctx: ActionContext, data: CustomerToEnsure) -> tuple[LedgerCustomer | None, int]:
         """The new id, or the customer that has taken our code meanwhile."""
+        currency = await facts.currency(ctx, data.currency, "currency") if data.currency else None
+        fields = fields_of(data, ctx.client.options.lengths)
         try:
-            return None, await ledger_of(ctx).customer_insert(data.code, fields_of(data, ctx.client.options.lengths))
+            return None, await ledger_of(ctx).customer_insert(
+                data.code, fields, None if currency is None or currency.is_home else currency
+            )
         except CodeTaken:
             existing = await ledger_of(ctx).customer_by_code(data.code)
         if existing is None:

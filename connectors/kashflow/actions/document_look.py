@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 
 from connectors.base.actions import ActionContext, Found, Verdict
+from connectors.base.errors import Rejected
 from connectors.base.records import DocumentKind, InvoiceDraft, InvoiceRef
 from connectors.kashflow.facts import ledger_of
-from connectors.kashflow.ledger import LedgerInvoice, to_pennies
+from connectors.kashflow.ledger import LedgerInvoice, plain
 
 LARGE = 300
 """Documents of one customer from which on reading those of a few days is the smaller read."""
@@ -37,7 +37,13 @@ async def _nearby(ctx: ActionContext, draft: InvoiceDraft) -> list[LedgerInvoice
     if draft.customer_id in large:
         slack = timedelta(days=DAYS_AROUND)
         return await ledger_of(ctx).invoices_between(draft.issued_date - slack, draft.issued_date + slack)
-    documents = await ledger_of(ctx).invoices_of_customer(draft.customer_id)
+    try:
+        documents = await ledger_of(ctx).invoices_of_customer(draft.customer_id)
+    except Rejected as error:
+        if error.code != "answer_too_large":
+            raise
+        large.add(draft.customer_id)
+        return await _nearby(ctx, draft)
     if len(documents) > LARGE:
         large.add(draft.customer_id)
     return documents
@@ -89,14 +95,8 @@ def ref_of(found: LedgerInvoice) -> InvoiceRef:
         customer_id=str(found.customer_id or ""),
         issued_date=found.issued_date,
         currency=found.currency,
-        net=_plain(found.net),
-        tax=_plain(found.tax),
-        gross=_plain(found.gross),
-        paid=_plain(found.paid),
+        net=plain(found.net),
+        tax=plain(found.tax),
+        gross=plain(found.gross),
+        paid=plain(found.paid),
     )
-
-
-def _plain(amount: Decimal) -> Decimal:
-    """Read as 8.3300; two places where that loses nothing."""
-    pennies = to_pennies(amount)
-    return pennies if pennies == amount else amount

@@ -10,7 +10,7 @@ from connectors.base.records import Canonical, Product, StockLevel
 from connectors.kashflow import facts
 from connectors.kashflow.actions.base import NEW, LedgerWrite
 from connectors.kashflow.facts import ledger_of
-from connectors.kashflow.ledger import LedgerProduct, ProductToWrite, to_pennies
+from connectors.kashflow.ledger import LedgerProduct, ProductToWrite, plain, to_pennies
 
 
 class ProductCode(Canonical):
@@ -144,7 +144,7 @@ async def _record(ctx: ActionContext, found: LedgerProduct) -> Product:
         sku=found.code,
         name=found.name,
         description=found.description,
-        price=found.price,
+        price=plain(found.price),
         currency=(await facts.company(ctx)).currency,
         tax_rate=found.vat_rate,
         managed=found.managed,

@@ -4,11 +4,17 @@ import json
 
 import pytest
 
+from connectors.base.actions import Once, WriteAction
 from connectors.base.errors import NeedsAttention
+from connectors.base.gate import OpenGate
+from connectors.base.http import HttpPool
 from connectors.base.manifest import ConnectionView
 from connectors.kashflow.client import account_id
 from connectors.kashflow.ledger import Nominal
 from connectors.kashflow.manifest import CONNECTOR
+from tests.connectors.kashflow.conftest import LOCAL
+
+WRITES = [action for action in CONNECTOR.actions if issubclass(action, WriteAction)]
 
 
 async def test_check_tells_account_name_and_home_currency(soap):
@@ -128,11 +134,21 @@ def test_settle_time_is_ninety_seconds_unless_set(soap):
     assert action.settle(soap.context(soap.open(settle_seconds=""))) == 90 == action.settle_seconds
 
 
-@pytest.mark.parametrize("action", CONNECTOR.actions, ids=lambda action: action.key)
-def test_every_write_can_be_pretended(action):
-    if not hasattr(action, "once"):
-        return
-    assert action.settle_seconds > action.timeout_seconds > 0
+@pytest.mark.parametrize("action", WRITES, ids=lambda action: action.key)
+def test_every_write_declares_its_times(action):
+    assert action.settle_seconds > action.timeout_seconds > 0 and action.once in Once
+
+
+async def test_no_secret_reaches_the_record_of_calls(desk):
+    seen = []
+    desk.pools.append(HttpPool())
+    door = desk.pools[-1].door(OpenGate(), LOCAL, seen.append)
+    credentials = {"username": "demo", "password": "demo-password", "memorable_word": "lighthouse"}
+    client = CONNECTOR.open_client(door, ConnectionView("c", credentials, desk.settings))
+    await client.check()
+    shown = "\n".join(str(exchange) for exchange in seen)
+    assert len(seen) >= 3 and "demo-password" not in shown and "KfToken" not in shown
+    assert not [row for row in seen if '"Value"' in row.request_body]
 
 
 def test_input_schemas_are_json():

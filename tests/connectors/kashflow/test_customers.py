@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from connectors.base.errors import MappingFailed, OutcomeUnknown
+from connectors.base.errors import MappingFailed, OutcomeUnknown, Rejected
+from connectors.kashflow.manifest import CONNECTOR
 from tests.connectors.kashflow.drafts import customer
 
 
@@ -116,6 +117,30 @@ async def test_names_and_address_lines_are_trimmed(soap):
 async def test_text_is_escaped_and_freed_of_what_xml_cannot_hold(soap):
     await soap.run("ensure_customer", customer(name='Smith & Søn <\x01"Ltd">'))
     assert soap.customers()[0]["name"] == 'Smith & Søn <"Ltd">'
+
+
+async def test_currency_of_a_foreign_customer(desk):
+    await desk.run("ensure_customer", customer(currency="EUR"))
+    [row], currencies = desk.customers(), desk.books()["currencies"]
+    assert row["currency_id"] == next(c["currency_id"] for c in currencies if c["currency_code"] == "EUR")
+    with pytest.raises(Rejected):
+        await desk.run("ensure_customer", customer(7, currency="JPY"))
+
+
+async def test_preview_says_what_would_change(desk):
+    action = CONNECTOR.action("ensure_customer")()
+
+    def draft(**changes):
+        return action.input.model_validate(customer(**changes))
+
+    assert await action.foresee(desk.ctx, draft()) == ["creates customer NOP00042 Jo Smith"]
+    assert action.pretend(draft()).id == "(new)" and desk.customers() == []
+    await desk.run("ensure_customer", customer(phone=""))
+    assert await action.foresee(desk.ctx, draft(name="Other")) == [
+        "sets phone of customer NOP00042 to '01632 960001'",
+        "leaves name of customer NOP00042 as it is in KashFlow",
+    ]
+    assert desk.customers()[0]["telephone"] == ""
 
 
 async def test_code_is_required(desk):

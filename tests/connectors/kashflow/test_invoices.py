@@ -8,6 +8,7 @@ import pytest
 from connectors.base.actions import Verdict
 from connectors.base.errors import MappingFailed, OutcomeUnknown, Rejected
 from connectors.kashflow.actions import CreateInvoice
+from connectors.kashflow.ledger import Company
 from tests.connectors.kashflow.drafts import customer, invoice, line, payment, some_customer, some_invoice
 
 INSERT = ("InsertInvoice", "POST /v2/invoices")
@@ -122,6 +123,24 @@ async def test_exempt_line_with_vat_is_refused(desk):
     assert refused.value.code == "vat_not_possible"
 
 
+async def test_company_without_vat_registration_books_no_vat(desk):
+    async def unregistered():
+        return Company("Small", "GBP", vat_registered=False)
+
+    desk.client.ledger.company = unregistered
+    with pytest.raises(Rejected) as refused:
+        await some_invoice(desk)
+    assert refused.value.code == "vat_not_possible" and "not VAT registered" in refused.value.customer_text
+    await some_invoice(desk, lines=[line(tax="0")])
+    assert Decimal(desk.invoices()[0]["lines"][0]["vat_rate"]) == 0
+
+
+async def test_dry_run_has_the_shape_of_the_real_thing():
+    action = CreateInvoice()
+    ref = action.pretend(action.input.model_validate(invoice("7")))
+    assert (ref.number, ref.gross, ref.reference) == ("(new)", Decimal("19.99"), "NOP-1001")
+
+
 async def test_locked_period_is_named(desk):
     desk.switch(deny_locked_before="2026-04-01")
     with pytest.raises(Rejected) as refused:
@@ -183,6 +202,17 @@ async def test_shared_customer_is_looked_up_by_date(desk):
     listed = desk.operation("GetInvoicesByDateRange", "GET /v2/invoices")
     assert shared.ledger._door.count(listed) == 1
     assert shared.ledger._door.count("GetInvoicesForCustomer") == 0
+
+
+async def test_list_too_large_to_be_read_is_looked_up_by_date(soap):
+    await some_invoice(soap)
+    draft = invoice(await some_customer(soap))
+
+    async def too_large(customer_id):
+        raise Rejected("The other system sent more than 20480 kB in one answer.", code="answer_too_large")
+
+    soap.client.ledger.invoices_of_customer = too_large
+    assert (await soap.find("create_invoice", draft)).verdict is Verdict.SAME
 
 
 async def test_customer_with_very_many_documents_is_learned(soap, monkeypatch):
