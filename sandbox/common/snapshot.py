@@ -4,11 +4,14 @@ import asyncio
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 DEBOUNCE_SECONDS = 0.5
+SHARE_OF_TIME = 0.1
+"""Writing a large state takes long; the pause grows so that writing never takes more of the time than this."""
 
 
 class Snapshot:
@@ -18,6 +21,7 @@ class Snapshot:
         self._path = path
         self._dump = dump
         self._timer: asyncio.TimerHandle | None = None
+        self._pause_seconds = DEBOUNCE_SECONDS
 
     def load(self) -> Any | None:
         """The stored value, or None when there is no file yet.
@@ -31,13 +35,18 @@ class Snapshot:
 
     def changed(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(DEBOUNCE_SECONDS, self.save)
+            self._timer = asyncio.get_running_loop().call_later(self._pause_seconds, self.save)
 
     def save(self) -> None:
         """Write now. The file is replaced in one step, so a kill leaves the old or the new one, never a half."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        begun = time.monotonic()
+        self._write()
+        self._pause_seconds = max(DEBOUNCE_SECONDS, (time.monotonic() - begun) / SHARE_OF_TIME)
+
+    def _write(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
         try:

@@ -12,7 +12,8 @@ from sandbox.common.standin import StandIn
 from sandbox.kashflow import seed as seeding
 from sandbox.kashflow.account import Account
 from sandbox.kashflow.pages import Pages
-from sandbox.kashflow.rest.endpoint import API_PATH, RestEndpoint, rest_error
+from sandbox.kashflow.rest.endpoint import API_PATH, RestEndpoint
+from sandbox.kashflow.rest.wire import rest_error, rest_reference
 from sandbox.kashflow.soap.endpoint import PATH, SoapEndpoint, soap_error_answer, soap_operation, soap_reference
 from sandbox.kashflow.state import account_state
 from sandbox.kashflow.switches import SWITCHES
@@ -86,7 +87,7 @@ class KashFlow(StandIn):
         return await super().operation_of(request)
 
     async def reference_of(self, request: web.Request) -> str | None:
-        return soap_reference(request)
+        return soap_reference(request) or await rest_reference(request)
 
     def error_answer(self, request: web.Request, status: int, text: str | None = None) -> web.Response:
         if request.path.startswith(f"{API_PATH}/"):

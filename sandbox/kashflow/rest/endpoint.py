@@ -144,6 +144,3 @@ def _user(account: Account | None) -> dict[str, object]:
         "SubscriptionExpired": False,
         "Disabled": False,
     }
-
-
-__all__ = ["API_PATH", "RestEndpoint", "rest_error"]

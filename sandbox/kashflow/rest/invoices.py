@@ -6,7 +6,6 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.common.middleware import note_reference
 from sandbox.kashflow.account import Account
 from sandbox.kashflow.ledger import catalogue, customers, invoices, payments
 from sandbox.kashflow.model import DeliveryAddress, Invoice, InvoiceLine, Payment
@@ -92,7 +91,6 @@ async def payment_statuses(account: Account, request: web.Request) -> web.Respon
 async def create(account: Account, request: web.Request) -> web.Response:
     body = await read_object(request)
     draft = _applied(account, body, Invoice(0, whole_number(body, "Number"), account.today(), None, 0))
-    note_reference(request, draft.customer_reference)
     # Checked before anything is written, so that a bad payment leaves no invoice behind.
     paying = [_payment_draft(account, row, 0) for row in body.get("PaymentLines") or []]
     for payment in paying:
@@ -108,8 +106,8 @@ async def create(account: Account, request: web.Request) -> web.Response:
 async def update(account: Account, request: web.Request) -> web.Response:
     """What the body names is overwritten; LineItems and PaymentLines, when there, replace the old ones."""
     body = await read_object(request)
-    stored = invoices.invoice_of_number(account, _number(request))
-    dbid = stored.invoice_dbid
+    dbid = invoices.stored_dbid(account, number=_number(request))
+    stored = account.invoices.rows[dbid]
     draft = _applied(account, body, copy.deepcopy(stored))
     if "LineItems" in body:
         invoices.invoice_update(account, draft, dbid=dbid)

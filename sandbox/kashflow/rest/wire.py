@@ -16,6 +16,7 @@ from sandbox.kashflow.money import ZERO
 from sandbox.kashflow.refusal import invented
 
 Body = dict[str, Any]
+REFERENCES = ("CustomerReference", "CustomerKey", "Comment", "Code")
 _ERROR_CODES = {401: "InvalidSessionToken", 404: "NotFound", 405: "MethodNotAllowed", 429: "TooManyRequests"}
 
 
@@ -48,6 +49,18 @@ async def read_body(request: web.Request) -> Any:
         return json.loads(await request.text(), parse_float=Decimal)
     except ValueError as error:
         raise invented("The request body is no valid JSON", code="InvalidRequest") from error
+
+
+async def rest_reference(request: web.Request) -> str | None:
+    """The caller's own key of the record, when the body has one."""
+    if request.method not in ("POST", "PUT") or request.content_type != "application/json":
+        return None
+    try:
+        body = json.loads(await request.text())
+    except ValueError:
+        return None
+    found = (body.get(name) for name in REFERENCES) if isinstance(body, dict) else ()
+    return next((str(value) for value in found if value), None)
 
 
 async def read_object(request: web.Request) -> Body:

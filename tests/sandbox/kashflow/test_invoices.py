@@ -116,6 +116,17 @@ def test_header_update_leaves_the_lines(kashflow):
     assert after["Lines"] == before["Lines"]
 
 
+def test_update_moves_the_invoice_between_days_and_customers(kashflow):
+    jo, al = kashflow.customer(), kashflow.customer()
+    number = kashflow.invoice(customer=jo)
+    given = {"InvoiceNumber": number, "InvoiceDate": "2026-04-01T00:00:00", "CustomerID": al}
+    assert kashflow.soap("UpdateInvoiceHeader", Inv=given).status == "OK"
+    assert kashflow.soap("GetInvoicesForCustomer", CustID=jo).ok == ""
+    assert len(kashflow.soap("GetInvoicesForCustomer", CustID=al).ok) == 1
+    march = {"StartDate": "2026-03-01T00:00:00", "EndDate": "2026-03-31T00:00:00"}
+    assert kashflow.soap("GetInvoicesByDateRange", **march).ok == ""
+
+
 def test_lines_are_added_and_deleted_one_by_one(kashflow):
     number = kashflow.invoice()
     dbid = kashflow.get(number)["InvoiceDBID"]

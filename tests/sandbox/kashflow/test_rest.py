@@ -114,6 +114,10 @@ def test_lists_come_in_an_envelope_with_absolute_neighbours(kashflow):
         answer = kashflow.rest("GET", page).json()
         codes, page = codes + [row["Code"] for row in answer["Data"]], answer["MetaData"]["NextPageUrl"]
     assert codes == [f"SKU-{number:03d}" for number in range(1, 41)]
+    latest = kashflow.rest("GET", meta["LastPageUrl"]).json()
+    assert (len(latest["Data"]), latest["MetaData"]["NextPageUrl"]) == (10, None)
+    before = kashflow.rest("GET", latest["MetaData"]["PreviousPageUrl"]).json()
+    assert before["Data"][0]["Code"] == "SKU-021"
 
 
 def test_page_sizes_defaults_and_the_most_there_is(kashflow):
@@ -204,6 +208,8 @@ def test_invoice_with_its_payment_in_one_call(kashflow):
     assert (body["Status"], body["NetAmount"], body["VATAmount"], body["GrossAmount"]) == ("Paid", 16.66, 3.33, 19.99)
     seen = kashflow.get(1)
     assert (seen["Paid"], seen["NetAmount"], seen["CustomerReference"]) == ("1", "16.6600", "SHOP-1001")
+    posted = [a for a in kashflow.http.get("/control/arrivals").json() if a["operation"] == "POST /v2/invoices"]
+    assert [(a["reference"], a["status"]) for a in posted] == [("SHOP-1001", 201)]
 
 
 def test_a_bad_payment_leaves_no_invoice_behind(kashflow):
