@@ -1,11 +1,13 @@
-"""From the settings of an installation to what the document package wants, and the small sums around stock."""
+"""From settings and remembered links to what the document package wants, and the small sums around stock."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from connectors.base.records import LineKind, Order, StockLevel
+from connectors.base.records import Canonical, LineKind, Order, StockLevel
+from flows.engine.documents.posted import PostedDocument
 from flows.engine.documents.rules import BookingRules, NominalCodes, PaymentRule
 from flows.engine.documents.stock import stock_target
 from flows.engine.values import Record, plain
@@ -18,6 +20,7 @@ _SAME = (
     "reference_prefix",
     "sku_table",
     "unknown_sku",
+    "unknown_sku_mark",
     "order_discount_vat",
     "ledger_arithmetic",
     "terms_days",
@@ -103,3 +106,65 @@ def shop_sku(code: str, sku_table: dict[str, str]) -> str:
 def stock_target_of(sku: str, ledger_quantity: int, pending_quantity: int = 0) -> StockLevel:
     """The quantity to write to the shop, as the record a stock write takes."""
     return StockLevel(sku=sku, quantity=stock_target(ledger_quantity, pending_quantity))
+
+
+class PostedDocuments(Canonical):
+    """What has been written to the ledger about one order.
+
+    ``sales`` are the documents that together should say what the order says (invoice, differences, cancellation),
+    ``all`` those and the credit notes of refunds. ``state`` is the fingerprint of the order when the latest of
+    ``sales`` was written. ``unknown``: numbers of documents whose lines we do not know, because an earlier attempt
+    wrote them from an earlier state of the order. ``credited`` counts refunds and cancellations, positive.
+    """
+
+    count: int = 0
+    sales: tuple[PostedDocument, ...] = ()
+    all: tuple[PostedDocument, ...] = ()
+    unknown: tuple[str, ...] = ()
+    qualifiers: tuple[str, ...] = ()
+    state: str = ""
+    customer_id: str = ""
+    invoice_number: str = ""
+    invoice_reference: str = ""
+    invoice_gross: Decimal = Decimal(0)
+    credited: Decimal = Decimal(0)
+    credit_count: int = 0
+    difference_count: int = 0
+    latest_credit_number: str = ""
+    cancelled: bool = False
+
+
+def posted_documents(links: list[dict[str, Any]]) -> PostedDocuments:
+    """The documents among the remembered links of ``create_invoice`` (``lookup`` of kind links, its ``all``)."""
+    posted: dict[str, Any] = {"sales": [], "all": [], "unknown": [], "qualifiers": [], "credited": Decimal(0)}
+    for link in links:
+        _add_posted(posted, link)
+    return PostedDocuments(count=len(links), **posted)
+
+
+def _add_posted(posted: dict[str, Any], link: dict[str, Any]) -> None:
+    purpose = str(link["qualifier"]).partition(":")[0]
+    output, facts = link["output"], link["facts"]
+    posted["qualifiers"].append(link["qualifier"])
+    if purpose == "invoice":
+        posted |= {"invoice_number": output["number"], "invoice_reference": output["reference"]}
+        posted |= {"customer_id": output["customer_id"], "invoice_gross": Decimal(str(output["gross"]))}
+    elif purpose == "difference":
+        posted["difference_count"] = posted.get("difference_count", 0) + 1
+    else:
+        posted |= {"credit_count": posted.get("credit_count", 0) + 1, "latest_credit_number": output["number"]}
+        posted["credited"] -= Decimal(str(output["gross"]))
+    if not facts.get("lines"):
+        posted["unknown"].append(output["number"])
+        return
+    document = PostedDocument.model_validate({name: facts[name] for name in PostedDocument.model_fields})
+    posted["all"].append(document)
+    if purpose != "refund":
+        posted |= {"state": facts.get("state", ""), "cancelled": purpose == "cancel"}
+        posted["sales"].append(document)
+
+
+def money_returned(links: list[dict[str, Any]]) -> Decimal:
+    """What was paid back already, positive, from the remembered links of ``record_payment``."""
+    amounts = [link["output"]["amount"] for link in links if str(link["qualifier"]).startswith("refund:")]
+    return -sum((Decimal(str(amount)) for amount in amounts), Decimal(0))

@@ -14,9 +14,20 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from flows.engine.booking import booking_rules, shop_sku, sold_quantities, stock_target_of
+from flows.engine.booking import (
+    booking_rules,
+    money_returned,
+    posted_documents,
+    shop_sku,
+    sold_quantities,
+    stock_target_of,
+)
 from flows.engine.documents.addresses import standard_address
+from flows.engine.documents.credit import cancel_draft, credit_draft
+from flows.engine.documents.customer import customer_draft
+from flows.engine.documents.difference import difference_draft
 from flows.engine.documents.invoice import invoice_draft
+from flows.engine.documents.payments import money_back_draft, payment_drafts
 from flows.engine.mapping import input_refused, mapping_failed
 from flows.engine.merging import records_merge
 from flows.engine.values import Record, plain
@@ -80,7 +91,15 @@ BUILTINS: dict[str, Builtin] = {
     entry.name: entry
     for entry in (
         Builtin("booking_rules", "Booking rules of the settings", booking_rules, quiet=True),
+        Builtin("posted_documents", "Documents written so far", posted_documents, quiet=True),
         Builtin("invoice_draft", "Invoice of an order", invoice_draft),
+        Builtin("credit_draft", "Credit note of a refund", credit_draft),
+        Builtin("cancel_draft", "Credit note of a cancellation", cancel_draft),
+        Builtin("difference_draft", "Difference to an edited order", difference_draft),
+        Builtin("payment_drafts", "Payments and tenders of an order", payment_drafts),
+        Builtin("money_back_draft", "Payment back on a credit note", money_back_draft),
+        Builtin("money_returned", "Paid back so far", money_returned),
+        Builtin("customer_draft", "Customer of the ledger", customer_draft),
         Builtin("standard_address", "Address in one form", standard_address),
         Builtin("stock_target", "Quantity the shop may sell", stock_target_of),
         Builtin("shop_sku", "Shop SKU of a ledger product", shop_sku),

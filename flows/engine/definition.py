@@ -59,9 +59,10 @@ class Input(Document):
 class Effect(Document):
     """Names one intended effect (correctness rule C1): the source record plus ``qualifier``.
 
-    ``remember`` false is for writes that carry the present state over (a customer's address): every event writes what
-    is true now, and only a possible repeat of the same attempt looks first. ``record`` replaces the source record where several records share one effect. ``facts`` are remembered with the
-    link, for later steps that ask what was written (``lookup`` of kind links).
+    ``record`` replaces the source record where several records share one effect. ``facts`` are remembered with the
+    link, for later steps that ask what was written (``lookup`` of kind links); no personal data. ``remember`` false is
+    for writes that carry the present state over (a customer's address): every event writes what is true now, and only
+    a possible repeat of the same attempt looks first.
     """
 
     qualifier: FormulaText

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
@@ -9,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flows.engine.paths import parse_path
-from flows.engine.values import MISSING, as_text
+from flows.engine.values import MISSING, as_text, jsonable
 
 MAX_RESULT = 10_000
 MAX_DIGITS = 30
@@ -177,6 +179,12 @@ def looked_up(table: Any, key: Any, fallback: Any = MISSING) -> Any:
     return fallback
 
 
+def fingerprint(value: Any) -> str:
+    """A short name for a value: equal values have equal fingerprints, so a change shows without keeping the value."""
+    text = json.dumps(jsonable(value), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def is_blank(value: Any = MISSING) -> bool:
     return value is None or value is MISSING or (isinstance(value, str) and not value.strip()) or value in ([], {})
 
@@ -226,6 +234,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "distinct": distinct,
     "ends_with": lambda value, part: as_text(value).endswith(as_text(part)),
     "exists": lambda value: value is not MISSING,
+    "fingerprint": fingerprint,
     "first": _first,
     "floor": floor,
     "join": joined,

@@ -7,6 +7,7 @@ action or a built-in costs no second validation.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -46,7 +47,10 @@ class Record(dict[str, Any]):
 
 
 def plain(value: Any) -> Any:
-    """Models to records, tuples to lists, enumerations to their codes; floats to the decimals they were written as."""
+    """Models to records, dataclasses to dicts, tuples to lists, enumerations to their codes.
+
+    Floats become the decimals they were written as; Decimals, dates and moments stay themselves.
+    """
     if isinstance(value, BaseModel):
         return Record({name: plain(getattr(value, name)) for name in type(value).model_fields}, value)
     if isinstance(value, Enum):
@@ -57,6 +61,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, float):
         return Decimal(repr(value))  # only from JSON columns, where 0.1 was written as 0.1
     return value

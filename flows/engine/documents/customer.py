@@ -15,7 +15,7 @@ CODE_CHARACTERS = 10
 
 
 def customer_code(customer: Customer, prefix: str) -> str:
-    """The natural key (rule C6), e.g. ``WEB7Q2K4M0ZRA``: from the e-mail, so that a guest and an account with the same
+    """The natural key (rule C6), e.g. ``WEBGR2YKQWEVP``: from the e-mail, so that a guest and an account with the same
     address are one customer; from the shop's id where there is no e-mail.
 
     :raises MappingFailed: neither is known.
