@@ -43,7 +43,6 @@ class Stack:
         os.environ.update(
             CAUSEWAY_VAR_DIR=str(self.folder),
             CAUSEWAY_BASE_URL=self.web_url,
-            CAUSEWAY_ALLOWED_PRIVATE_TARGETS=f"127.0.0.1:{shop},127.0.0.1:{ledger}",
             CAUSEWAY_LEASE_SECONDS="30",
             CAUSEWAY_DRAIN_SECONDS="300",
             DJANGO_SETTINGS_MODULE="config.settings",

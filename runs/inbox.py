@@ -78,12 +78,13 @@ def _records_touch(installation: Installation, items: list[News], at: datetime, 
         if item.fingerprint is not None and item.fingerprint == record.fingerprint:
             continue
         fresh.append(record)
-        if item.fingerprint is not None or record.installation_id != installation.pk:
+        if item.fingerprint is not None or imported or record.installation_id != installation.pk:
             record.fingerprint = item.fingerprint or record.fingerprint
             record.observation += 1
+            record.imported |= imported
             record.installation = installation  # a second installation of the same accounts takes the record over
             changed.append(record)
-    Record.unscoped.bulk_update(changed, ["fingerprint", "observation", "installation"])
+    Record.unscoped.bulk_update(changed, ["fingerprint", "observation", "installation", "imported"])
     return fresh
 
 

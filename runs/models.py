@@ -302,3 +302,39 @@ class WorkerSlot(models.Model):
 
     def __str__(self) -> str:
         return f"slot {self.number}"
+
+
+class ImportJob(TenantModel):
+    """Past records of a stretch of days: collected and previewed first, then put into the inbox on a person's word.
+
+    ``rows`` hold what the preview says of each record (no personal data): id, label, outcome, reason, amount.
+    """
+
+    class State(models.TextChoices):
+        COLLECTING = "collecting", "Reading past orders"
+        PREVIEWED = "previewed", "Ready to look at"
+        IMPORTING = "importing", "Importing"
+        FAILED = "failed", "Could not be read"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="imports")
+    first_day = models.DateField()
+    last_day = models.DateField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.COLLECTING)
+    record_ids = models.JSONField(default=list, blank=True)
+    rows = models.JSONField(default=list, blank=True)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    imported_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(condition=Q(first_day__lte=models.F("last_day")), name="runs_import_days_in_order"),
+            models.CheckConstraint(
+                condition=Q(state__in=["collecting", "previewed", "importing", "failed"]), name="runs_import_state_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"import {self.first_day} to {self.last_day}"

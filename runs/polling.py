@@ -47,12 +47,13 @@ class ClaimedPoll:
 def cursors_prepare(installation: Installation) -> int:
     """Make sure every trigger the pair's flows wait for has a cursor; returns how many were new."""
     plan = plan_of(installation)
-    wanted = {(flow.source_role, flow.record_type) for flow in plan.pair.flows if "poll" in flow.via}
+    triggers = [flow["trigger"] for flow in installation.pair_version.document["flows"]]
+    wanted = {(trigger["role"], trigger["record_type"]) for trigger in triggers if "poll" in trigger["via"]}
     sides = {plan.pair.source_role: installation.source, plan.pair.target_role: installation.target}
     made = 0
     for role, side in sides.items():
         for trigger in CONNECTORS[side.connector].triggers:
-            if (role, trigger.record_type) not in wanted:
+            if trigger.bounded or (role, trigger.record_type) not in wanted:
                 continue
             interval = float(side.settings.get("poll_seconds") or trigger.interval_seconds)
             _, created = PollCursor.unscoped.get_or_create(

@@ -18,3 +18,11 @@ def drain(slot: int, **_: object) -> int:
         lease_seconds=settings.LEASE_SECONDS,
     )
     return asyncio.run(worker.run())
+
+
+def import_collect(job_id: int, **_: object) -> None:
+    """Collect and preview one import; a lost task leaves the job "reading", and the page offers to start it anew."""
+    from runs.imports import import_collect as collect
+    from runs.models import ImportJob
+
+    collect(ImportJob.unscoped.select_related("installation").get(pk=job_id))

@@ -43,6 +43,7 @@ class PollTrigger:
     title: ClassVar[str]
     record_type: ClassVar[str]
     interval_seconds: ClassVar[float] = 30.0
+    bounded: ClassVar[bool] = False  # reads a given stretch of the past once (imports); never polled by itself
 
     def read(self, ctx: ActionContext, cursor: dict[str, Any] | None) -> AsyncIterator[Page]:
         """:param cursor: as stored with the last page; None at the first poll (then start at ``ctx.now()``)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -37,6 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._check_ports(options)
+        addresses_apply(options)
         stop_file = Path(settings.VAR_DIR) / "run" / "stop"
         stop_file.parent.mkdir(parents=True, exist_ok=True)
         stop_file.unlink(missing_ok=True)
@@ -134,6 +136,16 @@ class _Spawn:
         fresh = not state.exists()
         self.manage(name, "-m", "sandbox", name, "--port", str(port), "--state", str(state))
         return fresh
+
+
+def addresses_apply(options: dict[str, Any]) -> None:
+    """Our own address follows the chosen port unless one is set, and the sandbox on this machine may be called."""
+    if "CAUSEWAY_BASE_URL" not in os.environ:
+        settings.BASE_URL = os.environ["CAUSEWAY_BASE_URL"] = f"http://{options['host']}:{options['port']}"
+    if not options["no_sandbox"]:
+        sandbox = [f"{SANDBOX_HOST}:{options[name]}" for name in ("shop_port", "ledger_port")]
+        settings.ALLOWED_PRIVATE_TARGETS = list(dict.fromkeys([*settings.ALLOWED_PRIVATE_TARGETS, *sandbox]))
+        os.environ["CAUSEWAY_ALLOWED_PRIVATE_TARGETS"] = ",".join(settings.ALLOWED_PRIVATE_TARGETS)
 
 
 def prepare_database() -> None:
