@@ -16,11 +16,12 @@ INSERT = ("InsertInvoice", "POST /v2/invoices")
 
 async def test_writes_the_document_as_drafted(desk):
     lines = [line(), line("Carriage", "1", "3.50", "0.70", nominal="101"), line("Book", "1", "10.00", "0", None)]
-    ref = await some_invoice(desk, lines=lines)
+    ref = await some_invoice(desk, lines=lines, due_date="2026-04-03")
     [row] = desk.invoices()
+    assert (row["invoice_date"], row["due_date"]) == ("2026-03-04", "2026-04-03")
     assert ref.number == str(row["invoice_number"]) and ref.gross == Decimal("34.19")
     assert row["customer_reference"] == "NOP-1001" and row["customer_code"] == "NOP00042"
-    assert row["invoice_date"] == "2026-03-04" and row["currency_code"] == "GBP"
+    assert row["currency_code"] == "GBP"
     assert Decimal(row["gross_amount"]) == Decimal("34.19")
     assert [(r["nominal_code"], Decimal(r["vat_rate"]), Decimal(r["vat_amount"])) for r in row["lines"]] == [
         (100, 20, Decimal("3.33")),
