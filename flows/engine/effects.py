@@ -126,7 +126,7 @@ async def _plan(request: EffectRequest, ctx: ActionContext, key: str) -> EffectR
 
 async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: str) -> EffectResult:
     host.lease.ensure(request.action.timeout_seconds)
-    host.journal.sending(key, request.action.settle_seconds)
+    host.journal.sending(key, request.action.settle(ctx))
     try:
         output = await request.action.write(ctx, request.data)
     except OutcomeUnknown:
