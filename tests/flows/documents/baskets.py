@@ -136,7 +136,7 @@ def stored(amount: Decimal) -> Decimal:
 
 
 def _line_count(rng: random.Random) -> int:
-    return rng.randint(10, 60) if rng.random() < 0.03 else min(1 + int(rng.expovariate(0.5)), 60)
+    return rng.randint(10, 60) if rng.random() < 0.03 else rng.choice((1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 7))
 
 
 def _quantity(rng: random.Random) -> int:

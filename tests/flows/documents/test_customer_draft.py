@@ -98,7 +98,9 @@ def test_only_a_second_line_moves_up():
 
 
 def test_standardising_twice_changes_nothing():
-    once = standard_address(Address(line1=" ".join(map(str, range(100, 130))), city="York", postcode="yo17hh", country_code="EL"))
+    once = standard_address(
+        Address(line1=" ".join(map(str, range(100, 130))), city="York", postcode="yo17hh", country_code="EL")
+    )
     assert standard_address(once) == once
     assert once.country_code == "GR"
 
