@@ -1,4 +1,17 @@
-"""Control endpoints of the shop: for drivers and tests, local only, no credentials."""
+"""Control endpoints of the shop: for drivers and tests, local only, no credentials.
+
+``POST /control/orders`` places an order through the shop's own processing and answers with its whole state. The body:
+``lines`` [{sku or product_id, quantity, unit_price?, discount? (per unit)}]; ``customer`` {id} or {email, first_name,
+last_name, company, phone, vat_number, guest, address {address1, city, zip_postal_code, country "GB" or country_id}},
+found by e-mail or registered; ``shipping`` {method, price}; ``shipping_address``; ``pickup_in_store``;
+``payment_method``; ``paid``; ``payment_fee`` (may be negative); ``subtotal_discount``; ``order_discount``;
+``gift_cards`` [{code, amount}] (an unknown code makes a card worth ``amount``); ``reward_points``;
+``display_currency``; ``created_at``; ``order_guid``; ``checkout_attributes``; ``notes``. Prices and discounts of lines
+are in the shop's price mode; shipping and fee in theirs (settings ``shipping_includes_tax``, ``fee_includes_tax``).
+
+``POST /control/orders/{id}/<action>``: pay, authorize, cancel, refund {amount?}, edit {lines}, ship {lines?,
+tracking_number?}, deliver, delete. What the shop's rules refuse is a 400 with the core's text in ``error``.
+"""
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal

@@ -56,13 +56,8 @@ class Pages:
         return self._page("Orders", body)
 
     def _buy_buttons(self) -> Html:
-        return join(
-            [
-                Html('<p><a href="/new"><button>Place order…</button></a> '),
-                _button("/random", "Place a random order"),
-                Html("</p>"),
-            ]
-        )
+        form = Html('<form action="/new"><button>Place order…</button></form>')
+        return join([Html("<p>"), form, _button("/random", "Place a random order"), Html("</p>")])
 
     def _order_row(self, order: Order, delivered: dict[int, str]) -> list[Any]:
         deleted = [tag("deleted")] if order.deleted else []

@@ -35,7 +35,7 @@ _NOBODY = {"first_name": "Jo", "last_name": "Bloggs", "address1": "1 High Street
 
 
 def order_request(shop: Shop, spec: Any) -> OrderRequest:
-    """See ``docs`` of ``POST /control/orders``: the members of ``_KNOWN``; amounts are numbers or texts.
+    """An order as ``control.py`` describes it; amounts are numbers or texts.
 
     :raises ValueError: an unknown member, SKU or customer, or a bad value. Nothing but the customer, addresses and
         gift cards named in the spec is stored.

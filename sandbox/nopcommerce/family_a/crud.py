@@ -33,7 +33,7 @@ ENTITIES: dict[str, tuple[str, str]] = {
     "TaxCategory": ("tax_categories", "GCUL"),
     "Warehouse": ("warehouses", "GCUDL"),
 }
-EVENTS = {"orders": "orders", "products": "products"}
+EVENTS = {"customers", "orders", "products"}
 
 Table = Callable[[Shop], Rows[Any]]
 
@@ -113,8 +113,6 @@ def _delete(table: Table) -> Handler:
 
 def _after(shop: Shop, name: str, verb: str, row: Row) -> None:
     if name in EVENTS:
-        shop.publish(f"{EVENTS[name]}/{verb}", row)
+        shop.publish(f"{name}/{verb}", row)
     if name == "attributes":
         customers.attribute_written(shop, row)  # type: ignore[arg-type]
-    if name == "customers" and not customers.is_guest(shop, row):  # type: ignore[arg-type]
-        shop.publish(f"customers/{verb}", row)
