@@ -185,12 +185,13 @@ class HttpDoor:
             raise NotSent("There was no time left to make the call.", code="no_time_left", counts=False)
         client = self._pool.client(self._policy)
         connect = min(CONNECT_SECONDS, remaining / 2)
-        request = client.build_request(
+        # Built without the client, which has nothing to add: half the price of ``client.build_request``.
+        request = httpx.Request(
             outgoing.method,
             outgoing.url,
             headers=outgoing.headers,
-            content=outgoing.content,
-            timeout=httpx.Timeout(remaining, connect=connect, pool=connect),
+            content=outgoing.content or None,
+            extensions={"timeout": httpx.Timeout(remaining, connect=connect, pool=connect).as_dict()},
         )
         # The host as aiohttp reads it: two parsers of one address must not be played against each other.
         host = yarl.URL(str(request.url)).raw_host or ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from http.cookiejar import CookieJar
-from typing import Any
 
 import aiohttp
 import httpx
@@ -14,10 +12,24 @@ from httpx_aiohttp import AiohttpTransport
 
 from connectors.base.addresses import AddressPolicy, guarded_socket
 
-_OWN_HEADERS = {"user-agent": "Causeway/1.0", "accept": "*/*", "accept-encoding": "gzip, deflate"}
-
 # It writes every address with its query at INFO, keys and tokens included.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class _NoCookies(httpx.Cookies):
+    """Keeps nothing: one client serves tenants that share a provider's host (rule C16)."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        return None
+
+
+_NO_COOKIES = _NoCookies()
+
+
+class _Client(httpx.AsyncClient):
+    @property  # type: ignore[misc]  # not settable, on purpose
+    def cookies(self) -> httpx.Cookies:
+        return _NO_COOKIES
 
 
 class ClientPool:
@@ -50,9 +62,7 @@ class ClientPool:
         if self._tls is None:  # costs tens of milliseconds, so once for all policies
             self._tls = httpx.create_ssl_context(verify=True, trust_env=False)
         transport = AiohttpTransport(verify=self._tls, trust_env=False, client=_open_session(self._tls))
-        return httpx.AsyncClient(
-            transport=transport, cookies=_NoCookies(), trust_env=False, follow_redirects=False, headers=_OWN_HEADERS
-        )
+        return _Client(transport=transport, trust_env=False, follow_redirects=False)
 
 
 def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
@@ -74,10 +84,3 @@ def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
     # (rule C15). There is no public switch.
     session._retry_connection = False
     return session
-
-
-class _NoCookies(CookieJar):
-    """Keeps nothing: one client serves tenants that share a provider's host (rule C16)."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        return None

@@ -15,8 +15,9 @@ from connectors.base.addresses import AddressPolicy, PlainHttp
 from connectors.base.http_failures import address_refused
 from connectors.base.reply import Effect, Reply
 
+_OWN_HEADERS = {"user-agent": "Causeway/1.0", "accept": "*/*", "accept-encoding": "gzip, deflate"}
 # A header that may follow a redirect to another host; all others may carry a secret.
-_HARMLESS_HEADERS = ("accept", "accept-language", "user-agent")
+_HARMLESS_HEADERS = ("accept", "accept-encoding", "accept-language", "user-agent")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def prepare(
     """:raises NeedsAttention: not an address we can call.
     :raises ValueError: a mistake of the caller: a cookie, or two kinds of body.
     """
-    merged = {name.lower(): value for name, value in (headers or {}).items()}
+    merged = _OWN_HEADERS | {name.lower(): value for name, value in (headers or {}).items()}
     if "cookie" in merged:
         raise ValueError("cookies are off: connections are shared by tenants")
     body, content_type = _body(content, json, form)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from tests.connectors.base import raw_server as faulty
 from tests.connectors.base.doors import Memory, get, local_door, run
 from tests.connectors.base.raw_server import RawServer
 
+TWICE = gzip.compress(gzip.compress(b"{}"))
 AFTER_SENDING = {
     "cut before reading": faulty.cut_unread,
     "cut after reading": faulty.cut_after_reading,
@@ -30,7 +32,9 @@ AFTER_SENDING = {
     "half an answer": faulty.half_answer,
     "truncated chunks": faulty.truncated_chunks,
     "garbage status line": faulty.garbage,
-    "unknown coding": faulty.sends(faulty.answer("200 OK", b"xx", "Content-Encoding: gzip, gzip", "Connection: close")),
+    "stacked codings": faulty.sends(
+        faulty.answer("200 OK", TWICE, "Content-Encoding: gzip, gzip", "Connection: close")
+    ),
     "broken coding": faulty.sends(faulty.answer("200 OK", b"xx", "Content-Encoding: gzip", "Connection: close")),
 }
 CALLS = [
