@@ -25,6 +25,7 @@ def _customer_routes() -> Iterator[tuple[str, str, Handler]]:
     yield "GET", "Customer/GetCustomerAddress/{customerId}/{addressId}", _address
     yield "GET", "Customer/GetCustomerBillingAddress/{customerId}", _main_address("billing_address_id")
     yield "GET", "Customer/GetCustomerShippingAddress/{customerId}", _main_address("shipping_address_id")
+    yield "GET", "Customer/InsertCustomerAddress/{customerId}/{addressId}", _insert_address
     yield "DELETE", "Customer/Delete/{id}", _delete
     yield "GET", "CustomerRole/GetAll", _roles
     yield "GET", "CustomerRole/GetCustomerRoleIds/{customerId}", _role_ids
@@ -36,6 +37,7 @@ def _customer_routes() -> Iterator[tuple[str, str, Handler]]:
         ("IsAdmin", customers.ADMINISTRATORS),
     ):
         yield "GET", f"CustomerRole/{name}/{{customerId}}", _is_in(role)
+    yield "POST", "CustomerRole/AddCustomerRoleMapping", _add_role
 
 
 def _attribute_routes() -> Iterator[tuple[str, str, Handler]]:
@@ -58,6 +60,7 @@ def _place_routes() -> Iterator[tuple[str, str, Handler]]:
     yield "GET", "StateProvince/GetStateProvinceByAbbreviation", _state_by_abbreviation
     yield "GET", "Currency/GetAll", _currencies
     yield "GET", "Currency/GetCurrencyByCode", _currency_by_code
+    yield "GET", "Currency/ConvertToPrimaryStoreCurrency/{currencyId}", _to_primary_currency
 
 
 # Customers
@@ -168,6 +171,25 @@ def _is_in(role: str) -> Handler:
     return ask
 
 
+async def _add_role(call: Call) -> Any:
+    body = await call.body()
+    customer = found(call.shop.customers.get(int(body["customer_id"])), "Customer")
+    role = found(call.shop.roles.get(int(body["customer_role_id"])), "CustomerRole")
+    if role.id not in customer.role_ids:
+        call.shop.customers.edit(customer.id)
+        customer.role_ids.append(role.id)
+    return NOTHING
+
+
+async def _insert_address(call: Call) -> Any:
+    """A change of state by GET."""
+    customer, address = _customer(call), call.row(call.shop.addresses, "addressId")
+    if address.id not in customer.address_ids:
+        call.shop.customers.edit(customer.id)
+        customer.address_ids.append(address.id)
+    return NOTHING
+
+
 # Attributes and points
 
 
@@ -253,3 +275,10 @@ async def _currencies(call: Call) -> Any:
 async def _currency_by_code(call: Call) -> Any:
     wanted = (call.text("currencyCode") or "").upper()
     return found(next((c for c in call.shop.currencies.read_all() if c.currency_code == wanted), None), "Currency")
+
+
+async def _to_primary_currency(call: Call) -> Any:
+    """A JSON number, as the description says: double."""
+    currency = call.row(call.shop.currencies, "currencyId")
+    primary = found(call.shop.currencies.get(call.shop.primary_currency_id), "Currency")
+    return float(call.amount("amount") / currency.rate * primary.rate)
