@@ -99,6 +99,9 @@ class TestAccount:
             shop.face(family, check, currency="")
         assert caught.value.field == "currency"
 
+    def test_official_plug_in_tells_the_currency_itself(self, shop: Shop) -> None:
+        assert shop.face("A", check, currency="").currency == "GBP"
+
     def test_bad_time_zone_is_named(self, shop: Shop) -> None:
         with pytest.raises(NeedsAttention) as caught:
             shop.face("A", check, time_zone="Mars/Olympus")
