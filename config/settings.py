@@ -150,5 +150,5 @@ LOGGING = {
     "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": ENV.log_level},
-    "loggers": {"django_q": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    "loggers": {"django-q": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
 }

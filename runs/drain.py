@@ -129,6 +129,7 @@ class Drain:
                 clients=self.clients.of,
                 database=self.database,
                 commits=self.commits,
+                lease_seconds=self.lease_seconds,
             )
             await attempt_run(
                 host,

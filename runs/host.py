@@ -105,8 +105,10 @@ class AttemptJournal:
 class AttemptLease:
     """The worker's own view of its lease, by a monotonic clock (rule C11)."""
 
-    def __init__(self, claimed: Claimed) -> None:
+    def __init__(self, claimed: Claimed, lease_seconds: float) -> None:
         self._claimed = claimed
+        # Leases are renewed when a third is over, so half of one is there at almost any moment.
+        self.longest_call_seconds = lease_seconds / 2
 
     def ensure(self, seconds: float) -> None:
         left = self._claimed.lease_until - time.monotonic()
@@ -151,6 +153,7 @@ class RunHost:
         clients: ClientOf,
         database: Database,
         commits: GroupCommit,
+        lease_seconds: float,
     ) -> None:
         self.claimed = claimed
         self.plan = plan
@@ -163,11 +166,12 @@ class RunHost:
         self.settings: Mapping[str, Any] = plan.settings
         self.may_be_a_repeat = claimed.may_be_a_repeat
         self.journal = AttemptJournal()
-        self.lease = AttemptLease(claimed)
+        self.lease = AttemptLease(claimed, lease_seconds)
         self.links = RecordLinks(self, known_links)
         self.source = plan.roles[plan.pair.source_role]
         self.latest_role: Role | None = None
         self.facts: dict[str, Any] = {}
+        self.reads: dict[str, dict[Any, Any]] = {}
 
     def start_flow(self, source_role: str) -> None:
         """The record at hand belongs to ``source_role`` of the flow that is walked next."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, SmallIntegerField, Value, When
 
 from flows.models import Installation
 from runs.models import InboxEvent, Record, Run
@@ -119,7 +119,9 @@ def _events_wake(ids: list[int], at: datetime, priority: int, only: set[int]) ->
     merging.exclude(state=InboxEvent.State.LEASED).update(
         state=InboxEvent.State.WAITING,
         merged=F("merged") + 1,
-        priority=Case(When(priority__gt=priority, then=Value(priority)), default=F("priority")),
+        priority=Case(
+            When(priority__gt=priority, then=Value(priority)), default=F("priority"), output_field=SmallIntegerField()
+        ),
         # Waking never looks before the settle time of an unknown outcome is over (rule C3).
         due_at=Case(When(not_before__gt=at, then=F("not_before")), default=Value(at)),
     )

@@ -53,6 +53,8 @@ class _NoJournal:
 
 
 class _NoLease:
+    longest_call_seconds = 0.0
+
     def ensure(self, seconds: float) -> None:
         raise LeaseLost("a preview never writes")
 
@@ -95,6 +97,7 @@ class PreviewHost:
         self.journal, self.lease = _NoJournal(), _NoLease()
         self.links = _ReadOnlyLinks(self, known_links)
         self.source = plan.roles[plan.pair.source_role]
+        self.reads: dict[str, dict[Any, Any]] = {}
 
     def role(self, name: str) -> Role:
         return self.plan.roles[name]

@@ -11,6 +11,7 @@ lease long enough  ►  journal: sending  ►  write  ►  remember (durable)  �
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote
@@ -125,12 +126,21 @@ async def _plan(request: EffectRequest, ctx: ActionContext, key: str) -> EffectR
 
 
 async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: str) -> EffectResult:
-    host.lease.ensure(request.action.timeout_seconds)
+    seconds = min(request.action.timeout_seconds, host.lease.longest_call_seconds)
+    host.lease.ensure(seconds)
     host.journal.sending(key, request.action.settle(ctx))
     try:
-        output = await request.action.write(ctx, request.data)
+        # The whole write ends inside the lease, however many calls it makes and however slow they are (rule C11).
+        async with asyncio.timeout(seconds):
+            output = await request.action.write(ctx, request.data)
     except OutcomeUnknown:
         raise
+    except TimeoutError as error:
+        raise OutcomeUnknown(
+            f"{request.action.title}: no answer within {seconds:.0f} seconds. We look whether it was done before "
+            "anything is tried again.",
+            operator_text=f"{request.action.key} was ended after {seconds:.1f} s",
+        ) from error
     except ConnectorError:
         # Every other member of the family promises that nothing was done.
         host.journal.settled(key)

@@ -72,6 +72,9 @@ class Journal(Protocol):
 
 
 class Lease(Protocol):
+    longest_call_seconds: float
+    """A write is ended after this long, whatever its own time-out says: it must end inside the lease."""
+
     def ensure(self, seconds: float) -> None:
         """:raises LeaseLost: less than ``seconds`` of the lease is left, by a monotonic clock (rule C11)."""
 

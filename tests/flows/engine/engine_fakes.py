@@ -162,6 +162,8 @@ class MemoryLease:
     asked: list[float] = field(default_factory=list)
     lost: BaseException | None = None
 
+    longest_call_seconds = 60.0
+
     def ensure(self, seconds: float) -> None:
         self.asked.append(seconds)
         if self.lost is not None:
