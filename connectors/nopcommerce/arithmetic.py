@@ -1,7 +1,7 @@
 """Whether the shop's own figures add up, and what gift cards and points settled when the plug-in does not say.
 
-The shop builds its total in stages (OrderTotalCalculationService): subtotal without tax after subtotal discount + shipping
-+ payment fee + tax → rounded → − order discount → rounded → − gift cards → − reward points.
+The shop builds its total in stages (OrderTotalCalculationService): subtotal without tax after subtotal discount +
+shipping + payment fee + tax → rounded → − order discount → rounded → − gift cards → − reward points.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ def by_formula(order: OrderShape) -> Decimal:
 
 
 def rounding_slack(order: OrderShape) -> Decimal:
-    """How far rounding alone can put the formula from the total: half a penny, and one more with a subtotal discount."""
+    """How far rounding alone can put the formula from the total."""
     discounted = order.order_sub_total_discount_excl_tax != 0
+    # The shop rounds the whole once; subtotal and its discount are stored rounded apart from each other.
     return HALF_PENNY + (PENNY if discounted else ZERO) + (ZERO if _is_exact(order.order_discount) else HALF_PENNY)
 
 
@@ -107,7 +108,7 @@ def _formula_note(order: OrderShape, gross: Decimal) -> str:
         return ""
     return (
         f"subtotal {shown(order.order_subtotal_excl_tax)} − discount {shown(order.order_sub_total_discount_excl_tax)}"
-        f" + shipping {shown(order.order_shipping_excl_tax)} + fee {shown(order.payment_method_additional_fee_excl_tax)}"
+        f" + shipping {shown(order.order_shipping_excl_tax)} + fee {shown(fee_of(order)[0])}"
         f" + tax {shown(order.order_tax)} − order discount {shown(order.order_discount)} = {shown(formula)}, "
         f"the shop's total before gift cards and points is {shown(gross)}"
     )

@@ -35,8 +35,8 @@ class Session(Protocol):
 class TokenSession:
     """A token bought with a log-in, kept in memory, bought anew after a 401.
 
-    Family A's documentation shows the token both bare and with ``Bearer``: a 401 with a fresh token is answered with the
-    bare form once, and what worked is remembered (``bare_too``).
+    Family A's documentation shows the token both bare and with ``Bearer``: a 401 with a fresh token is answered with
+    the bare form once, and what worked is remembered (``bare_too``).
     """
 
     def __init__(self, log_in: Callable[[], Awaitable[str]], *, bare_too: bool = False) -> None:
@@ -111,7 +111,8 @@ def log_in_c(door: HttpDoor, setup: Setup) -> Callable[[], Awaitable[str]]:
 def _token_in(reply: Reply, member: str) -> str:
     if reply.status in (400, 401, 403) and not reply.is_html:
         raise NeedsAttention(
-            f"The shop refused the log-in: {words_of(reply) or 'wrong user name or password'}. Check user name and password.",
+            f"The shop refused the log-in: {words_of(reply) or 'wrong user name or password'}. "
+            "Check user name and password.",
             operator_text=f"{reply.operation} answered {reply.status}",
             code="wrong_password",
             request_id=reply.request_id,

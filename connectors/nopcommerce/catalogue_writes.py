@@ -85,7 +85,8 @@ class ProductValues(Canonical):
 class UpsertProduct(ShopWrite):
     """Set name and price of the product with a SKU; create it (unpublished) where asked and missing.
 
-    The product is looked up by SKU right before, so a repeat finds what the first call made; equal values write nothing.
+    The product is looked up by SKU right before, so a repeat finds what the first call made; equal values write
+    nothing.
     """
 
     key, title, input, output = "upsert_product", "Create or update a product", ProductValues, Product

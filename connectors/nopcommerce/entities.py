@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
-from xml.etree import ElementTree as ET  # noqa: S405 - see attribute_choices: doctypes are refused before parsing
 
 from connectors.base.records import (
     Address,
@@ -24,6 +23,7 @@ from connectors.base.records import (
     Tender,
 )
 from connectors.nopcommerce.arithmetic import fee_of, settle_sums, shipping_of
+from connectors.nopcommerce.attributes import plain_text, sku_of
 from connectors.nopcommerce.countries import code_of
 from connectors.nopcommerce.setup import Setup
 from connectors.nopcommerce.shapes import (
@@ -70,58 +70,8 @@ def snake(name: str) -> str:
 
 
 def code_for(statuses: Mapping[int, str], value: str) -> int:
-    """The shop's number of one of our statuses. :raises StopIteration: never, the tables hold every status."""
+    """The shop's number of one of our statuses."""
     return next(number for number, status in statuses.items() if status == value)
-
-
-def plain_text(markup: str) -> str:
-    """Attribute descriptions are HTML with ``<br />`` between attributes; shown on documents they are plain text."""
-    text = re.sub(r"(?i)<\s*(br|/p|/div|/li)\b[^>]*>", ", ", markup)
-    text = html.unescape(re.sub(r"<[^>]*>", "", text))
-    parts = [" ".join(part.split()) for part in text.split(", ")]
-    return ", ".join(part for part in parts if part)
-
-
-# Attributes -----------------------------------------------------------------------------------------------------------
-
-
-def attribute_choices(xml: str) -> frozenset[tuple[str, str]]:
-    """Chosen values of attributes XML as (mapping id, value): two spellings of one choice compare equal.
-
-    Text from the shop, possibly typed by shoppers: a document type (entities) is refused, anything unreadable is empty.
-    """
-    if not xml.strip() or "<!" in xml:
-        return frozenset()
-    try:
-        root = ET.fromstring(xml)  # noqa: S314 - no document type gets here
-    except ET.ParseError:
-        return frozenset()
-    return frozenset(
-        (attribute.get("ID") or attribute.get("Name", ""), (value.text or "").strip())
-        for attribute in root.iter("ProductAttribute")
-        for value in attribute.iter("Value")
-    )
-
-
-def choices_of(item: OrderItemShape) -> frozenset[tuple[str, str]]:
-    if item.attributes_xml:
-        return attribute_choices(item.attributes_xml)
-    return frozenset((str(choice.id), choice.value.strip()) for choice in item.product_attributes)
-
-
-def combination_for(item: OrderItemShape, combinations: Sequence[CombinationShape]) -> CombinationShape | None:
-    """The combination whose every choice is in the line; a line may carry more (text fields make no combination)."""
-    chosen = choices_of(item)
-    candidates = [(attribute_choices(each.attributes_xml), each) for each in combinations]
-    fitting = [(choices, each) for choices, each in candidates if choices and choices <= chosen]
-    return max(fitting, key=lambda found: len(found[0]), default=(None, None))[1]
-
-
-def sku_of(item: OrderItemShape, product: ProductShape | None, combination: CombinationShape | None) -> str:
-    """Combination, then product, then a name of our own for articles that have none or are gone."""
-    own = combination.sku.strip() if combination else ""
-    general = product.sku.strip() if product else ""
-    return own or general or f"NOP-P{item.product_id}"
 
 
 # People and places ----------------------------------------------------------------------------------------------------
@@ -285,7 +235,10 @@ def _description(item: OrderItemShape, product: ProductShape | None) -> str:
 
 
 def _discount_lines(header: OrderShape, products: Sequence[TaxedAmount]) -> list[OrderLine]:
-    """Before tax: split by rate. After tax: one line without tax, because the shop leaves the tax as it is, by design."""
+    """Before tax: split by rate.
+
+    After tax: one line without tax, because the shop leaves the tax as it is, by design.
+    """
     lines = []
     net = header.order_sub_total_discount_excl_tax
     tax = header.order_sub_total_discount_incl_tax - net
@@ -317,7 +270,8 @@ def _checkout_attributes_line(
 ) -> OrderLine | None:
     """Priced checkout attributes (gift wrap) are inside the subtotal and on no line: what they add becomes a fee.
 
-    Only when the description itself names the price: any other difference between lines and subtotal is an edit by hand.
+    Only when the description itself names the price: any other difference between lines and subtotal is an edit by
+    hand.
     """
     stated = _stated_prices(header.checkout_attribute_description)
     if not stated or not header.currency_rate:

@@ -48,7 +48,7 @@ FIELDS = (
         "currency",
         "Primary store currency",
         required=False,
-        help="Three letters, such as GBP. Needed for the plug-ins by SevenSpikes and stepanbenes, which do not tell it.",
+        help="Three letters, such as GBP. Needed where the shop's plug-in does not tell it (SevenSpikes, stepanbenes).",
     ),
     Field(
         "time_zone",

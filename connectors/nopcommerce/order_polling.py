@@ -1,9 +1,9 @@
 """How orders are found again and again without an "updated on".
 
 Every poll reads what is new (with an overlap) and the newest orders anyway, so that payment and refund of a fresh order
-are seen at once. Older ones are re-read by sweeps: open orders continuously, everything of the last 60 days every quarter
-of an hour, everything of the last 180 days once a day. A sweep reads a few pages per poll and goes on where it stopped,
-so one poll stays short however large the shop is.
+are seen at once. Older ones are re-read by sweeps: open orders continuously, everything of the last 60 days every
+quarter of an hour, everything of the last 180 days once a day. A sweep reads a few pages per poll and goes on where it
+stopped, so one poll stays short however large the shop is.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class OrderSource(ABC):
 class NewestFirst(OrderSource):
     """Family A sorts newest first, and new rows shift the pages.
 
-    So a page is never asked for by number: the next one ends (``createdTo``, inclusive) where the last one began. Rows that
-    come or go meanwhile cannot hide others.
+    So a page is never asked for by number: the next one ends (``createdTo``, inclusive) where the last one began. Rows
+    that come or go meanwhile cannot hide others.
     """
 
     sweeps = (*OPEN_TOGETHER, *EVERYTHING)

@@ -30,7 +30,7 @@ class NewStatus(Canonical):
 
 
 class StatusResult(Canonical):
-    """``changed`` False: the order was there already, or further (then ``status`` is what it is and ``why`` says so)."""
+    """``changed`` False: the order was there already, or further; then ``status`` is what it is and ``why`` says so."""
 
     order_id: str
     status: OrderStatus

@@ -13,8 +13,8 @@ _GONE = (404, 405)
 async def find_family(door: HttpDoor, setup: Setup) -> Family:
     """The first plug-in that answers and that the given log-in can use: A, then C, then B.
 
-    With several installed the official one wins, because it tells the most. A user and a password open A and C, a client
-    id or an access token opens B.
+    With several installed the official one wins, because it tells the most. A user and a password open A and C, a
+    client id or an access token opens B.
 
     :raises NeedsAttention: none answers, or the server refuses us.
     """

@@ -34,7 +34,10 @@ def client_of(ctx: ActionContext) -> NopClient:
 
 
 def number_of(text: str, what: str) -> int:
-    """Ids of the shop are positive 32-bit numbers. :raises Rejected: something else, so nothing odd gets into a path."""
+    """Ids of the shop are positive 32-bit numbers.
+
+    :raises Rejected: something else, so nothing odd gets into a path.
+    """
     digits = text.strip()
     if not (digits.isascii() and digits.isdecimal()) or not 0 < int(digits) <= HIGHEST_ID:
         raise Rejected(f"“{text[:40]}” is no {what} number of a nopCommerce shop.", code="bad_id")

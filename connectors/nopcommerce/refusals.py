@@ -71,8 +71,8 @@ def _access_refused(reply: Reply, what: str) -> NeedsAttention:
             **facts(reply),
         )
     return NeedsAttention(
-        f"{what}: the shop's user lacks a permission. In the shop, open Configuration › Access control list and give the "
-        "user's role access to the Web API (with the API for nopCommerce plug-in: the role “Api Users” and the "
+        f"{what}: the shop's user lacks a permission. In the shop, open Configuration › Access control list and give "
+        "the user's role access to the Web API (with the API for nopCommerce plug-in: the role “Api Users” and the "
         "permissions to manage orders, customers and products).",
         code="permission_missing",
         **facts(reply),

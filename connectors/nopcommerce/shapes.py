@@ -1,7 +1,7 @@
 """The shop's own shapes as received. Unknown members are ignored; card members are never among the known ones.
 
-Members are those of the official plug-in's description (family A) and of the resource plug-ins (families B and C), which
-share most names. Moments without an offset mean UTC.
+Members are those of the official plug-in's description (family A) and of the resource plug-ins (families B and C),
+which share most names. Moments without an offset mean UTC.
 """
 
 from __future__ import annotations

@@ -28,7 +28,10 @@ def to_pennies(amount: Decimal) -> Decimal:
 
 
 def parse_tax_rates(text: str) -> dict[Decimal, Decimal]:
-    """``"20:4.1633;   0:0;   "`` → ``{20: 4.1633, 0: 0}``; parts that are no ``rate:amount`` are left out, as the shop does."""
+    """``"20:4.1633;   0:0;   "`` → ``{20: 4.1633, 0: 0}``.
+
+    Parts that are no ``rate:amount`` are left out, as the shop does.
+    """
     rates: dict[Decimal, Decimal] = {}
     for part in text.split(";"):
         rate, colon, tax = part.strip().partition(":")

@@ -1,4 +1,7 @@
-"""What can start a flow: orders, past orders, customers, products. All of them poll; family B's hooks only hurry them."""
+"""What can start a flow: orders, past orders, customers, products. All of them poll.
+
+Family B's hooks only hurry them.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,8 @@ class Orders(PollTrigger):
     """New and changed orders.
 
     Emitted twice: everything within the overlap (10 minutes; the newest 200 orders) and within a sweep, always with the
-    same fingerprint while the order is unchanged. Not seen at all: an address edited in place (family A, until something
-    else of the order changes) and soft deletion by the shop's staff, which leaves the lists.
+    same fingerprint while the order is unchanged. Not seen at all: an address edited in place (family A, until
+    something else of the order changes) and soft deletion by the shop's staff, which leaves the lists.
 
     The first poll begins 10 minutes before ``ctx.now()``; orders placed earlier are followed only from the connection's
     setting ``follow_orders_from`` on.
@@ -173,8 +176,9 @@ class Customers(_Listed):
     """Registered customers, new or changed; guests never.
 
     New ones are seen at the next poll, changes within an hour. Emitted twice: everything a sweep meets again, with the
-    same fingerprint while unchanged. In family A the list holds no names, so each customer who was active since the last
-    sweep is emitted, changed or not; an edit by the shop's staff shows only after the customer's next visit. Customers
+    same fingerprint while unchanged. In family A the list holds no names, so each customer who was active since the
+    last sweep is emitted, changed or not; an edit by the shop's staff shows only after the customer's next visit.
+    Customers
     neither created nor active since the first poll are left out.
     """
 
@@ -186,7 +190,9 @@ class Customers(_Listed):
 
 
 class Products(_Listed):
-    """Products whose name, SKU, price, quantity or visibility changed; also by an order, which no date in the shop shows.
+    """Products whose name, SKU, price, quantity or visibility changed.
+
+    Also by an order, which no date in the shop shows: quantities are compared.
 
     The first pass emits every product once. Emitted twice: everything, with the same fingerprint while unchanged.
     """

@@ -50,7 +50,7 @@ class NopWebhook(Webhook):
         return [hint for each in notifications if (hint := _hint(each, known)) is not None]
 
     async def register(self, client: Any, url: str, secret: str) -> str:
-        """:returns: the registration's id in the shop; one of ours that exists already is adopted and brought up to date.
+        """:returns: the registration's id in the shop; one of ours that exists is adopted and brought up to date.
 
         :raises Rejected: the shop's plug-in sends no webhooks.
         """

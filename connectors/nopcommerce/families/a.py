@@ -14,6 +14,7 @@ from typing import Any
 from connectors.base.errors import NeedsAttention, Rejected
 from connectors.base.records import OrderStatus, Tender, TenderKind
 from connectors.nopcommerce.arithmetic import by_formula, rounding_slack
+from connectors.nopcommerce.attributes import combination_for
 from connectors.nopcommerce.entities import (
     ORDER_STATUSES,
     PAYMENT_STATUSES,
@@ -22,7 +23,6 @@ from connectors.nopcommerce.entities import (
     LineParts,
     OrderParts,
     code_for,
-    combination_for,
     without_cards,
 )
 from connectors.nopcommerce.families.a_customers import CustomersOfA
@@ -69,7 +69,10 @@ class FamilyA(CustomersOfA, StockOfA):
         return ShopFacts(store.name if store else "", await self._primary_currency())
 
     async def _primary_currency(self) -> str:
-        """No route names it. Converting to it leaves an amount unchanged for itself, and for currencies of equal rate."""
+        """No route names it.
+
+        Converting to it leaves an amount unchanged for itself, and for currencies of equal rate.
+        """
         body = await self.calls.read(
             "Currency/GetAll",
             operation="GET Currency/GetAll",
@@ -188,7 +191,10 @@ class FamilyA(CustomersOfA, StockOfA):
         )
 
     async def _tenders(self, header: OrderA) -> list[Tender]:
-        """Gift cards and points, by the shop's own bookkeeping; not asked for where nothing is missing from the total."""
+        """Gift cards and points, by the shop's own bookkeeping.
+
+        Not asked for where nothing is missing from the total.
+        """
         missing = by_formula(header) - header.order_total
         if missing <= rounding_slack(header) and not header.redeemed_reward_points_entry_id:
             return []
@@ -243,8 +249,9 @@ class FamilyA(CustomersOfA, StockOfA):
         if held_cards:
             # A PUT overwrites the whole row: without the card members it would wipe them, and we never handle those.
             raise Rejected(
-                f"Order {order_id} carries stored card data, so its status cannot be set from outside. Set it in the shop.",
+                f"Order {order_id} carries stored card data, so its status cannot be set from outside.",
                 code="card_data_stored",
+                cure="Set the status in the shop.",
             )
         await self.calls.write(
             "PUT",

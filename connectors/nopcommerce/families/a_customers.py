@@ -19,7 +19,10 @@ REGISTERED = "Registered"
 
 class CustomersOfA(PartOfA):
     async def person(self, customer_id: int) -> tuple[CustomerShape | None, dict[str, str]]:
-        """The row and its generic attributes, by key (``FirstName``, ``Company``, …). Guests have none worth reading."""
+        """The row and its generic attributes, by key (``FirstName``, ``Company``, …).
+
+        Guests have none worth reading.
+        """
         body = await self.calls.read(
             f"Customer/GetById/{customer_id}", operation="GET Customer/GetById", what=f"Customer {customer_id}"
         )

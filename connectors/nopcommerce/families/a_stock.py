@@ -83,7 +83,10 @@ class StockOfA(PartOfA):
         return await self._with_quantity(parse(ProductShape, row, "Product"), None) if row else None
 
     async def product_by_sku(self, sku: str) -> Sellable | None:
-        """A product of that SKU, else a combination. The shop trims, and picks the lowest id where a SKU is not unique."""
+        """A product of that SKU, else a combination.
+
+        The shop trims, and picks the lowest id where a SKU is not unique.
+        """
         body = await self.calls.read(
             "Product/GetProductBySku",
             operation="GET Product/GetProductBySku",

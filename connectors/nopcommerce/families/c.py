@@ -1,4 +1,7 @@
-"""Family C: “API for nopCommerce” by stepanbenes, shop versions 4.5 to 4.80. As B, with countries and without webhooks."""
+"""Family C: “API for nopCommerce” by stepanbenes, shop versions 4.5 to 4.80.
+
+As B, with countries and without webhooks.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class FamilyC(ResourceFamily):
 
     async def facts(self) -> ShopFacts:
         await super().facts()
-        stores = [row for row in await self.list_rows("stores")]
+        stores = await self.list_rows("stores")
         names = [
             store.name
             for store in parse_all(StoreShape, stores, "Stores")
@@ -37,7 +40,7 @@ class FamilyC(ResourceFamily):
         addresses = {name: row.get(name) for name in ("billing_address", "shipping_address")}
         if not all(addresses.values()):
             raise Rejected(
-                f"Order {order_id} has no delivery address; the shop's plug-in cannot change the status of such an order.",
+                f"Order {order_id} has no delivery address; the shop's plug-in cannot change its status then.",
                 code="not_supported",
                 cure="Set the status in the shop.",
             )

@@ -1,4 +1,4 @@
-"""Families B and C: resources wrapped both ways (``{"orders": […]}``), statuses by name, customer and addresses nested."""
+"""Families B and C: resources wrapped both ways (``{"orders": […]}``), statuses by name, people and places nested."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.base.errors import Rejected
 from connectors.base.records import Address, Customer, OrderStatus
+from connectors.nopcommerce.attributes import combination_for
 from connectors.nopcommerce.entities import (
     ORDER_STATUSES,
     PAYMENT_STATUSES,
@@ -16,7 +17,6 @@ from connectors.nopcommerce.entities import (
     LineParts,
     OrderParts,
     Sellable,
-    combination_for,
     own_quantity,
     snake,
     to_address,

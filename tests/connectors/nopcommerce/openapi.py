@@ -52,7 +52,9 @@ def _check_one(spec: dict[str, Any], call: Sent, path: str) -> None:
     assert operation, f"{call.method} {template[0]} is not described"
     described = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query"}
     assert set(call.params) <= described, f"{template[0]}: {sorted(set(call.params) - described)} not described"
-    required = {each["name"] for each in operation.get("parameters", []) if each["in"] == "query" and each.get("required")}
+    required = {
+        each["name"] for each in operation.get("parameters", []) if each["in"] == "query" and each.get("required")
+    }
     assert required <= set(call.params), f"{template[0]}: {sorted(required - set(call.params))} missing"
     checks += 1
     if call.json is not None:

@@ -254,7 +254,8 @@ class TestPrimaryCurrency:
         "/api-backend/Authenticate/GetToken": '{"token": "t", "customer_id": 1}',
         "/api-backend/Store/GetAll": '[{"id": 1, "name": "Two currencies"}]',
         "/api-backend/Order/Search": '{"items": [], "total_count": 0}',
-        "/api-backend/Currency/GetAll": '{"items": [{"id": 1, "currency_code": "USD"}, {"id": 2, "currency_code": "GBP"}]}',
+        "/api-backend/Currency/GetAll": """{"items": [
+            {"id": 1, "currency_code": "USD"}, {"id": 2, "currency_code": "GBP"}]}""",
         "/api-backend/Currency/ConvertToPrimaryStoreCurrency/1": "7874.02",
         "/api-backend/Currency/ConvertToPrimaryStoreCurrency/2": "10000.0",
     }
@@ -294,7 +295,11 @@ def answering(pages: dict[str, str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = _answer
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
 
         def log_message(self, *_: Any) -> None: ...
 
