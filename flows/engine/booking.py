@@ -114,13 +114,15 @@ class PostedDocuments(Canonical):
     ``sales`` are the documents that together should say what the order says (invoice, differences, cancellation),
     ``all`` those and the credit notes of refunds. ``state`` is the fingerprint of the order when the latest of
     ``sales`` was written. ``unknown``: numbers of documents whose lines we do not know, because an earlier attempt
-    wrote them from an earlier state of the order. ``credited`` counts refunds and cancellations, positive.
+    wrote them from an earlier state of the order; ``unknown_sales`` those of them among the sales.
+    ``credited`` counts refunds and cancellations, positive.
     """
 
     count: int = 0
     sales: tuple[PostedDocument, ...] = ()
     all: tuple[PostedDocument, ...] = ()
     unknown: tuple[str, ...] = ()
+    unknown_sales: tuple[str, ...] = ()
     qualifiers: tuple[str, ...] = ()
     state: str = ""
     customer_id: str = ""
@@ -136,7 +138,9 @@ class PostedDocuments(Canonical):
 
 def posted_documents(links: list[dict[str, Any]]) -> PostedDocuments:
     """The documents among the remembered links of ``create_invoice`` (``lookup`` of kind links, its ``all``)."""
-    posted: dict[str, Any] = {"sales": [], "all": [], "unknown": [], "qualifiers": [], "credited": Decimal(0)}
+    posted: dict[str, Any] = {name: [] for name in ("sales", "all", "unknown", "unknown_sales", "qualifiers")} | {
+        "credited": Decimal(0)
+    }
     for link in links:
         _add_posted(posted, link)
     return PostedDocuments(count=len(links), **posted)
@@ -156,6 +160,7 @@ def _add_posted(posted: dict[str, Any], link: dict[str, Any]) -> None:
         posted["credited"] -= Decimal(str(output["gross"]))
     if not facts.get("lines"):
         posted["unknown"].append(output["number"])
+        posted["unknown_sales"] += [] if purpose == "refund" else [output["number"]]
         return
     document = PostedDocument.model_validate({name: facts[name] for name in PostedDocument.model_fields})
     posted["all"].append(document)

@@ -159,11 +159,15 @@ def test_lost_lease_stops_before_anything_is_sent() -> None:
 
 
 def test_found_but_changed_is_remembered_and_told() -> None:
-    host = MemoryHost(World(written=[Note(reference="R1", amount=Decimal(4))], verdict=Verdict.CHANGED), may_be_a_repeat=True)
+    host = MemoryHost(
+        World(written=[Note(reference="R1", amount=Decimal(4))], verdict=Verdict.CHANGED), may_be_a_repeat=True
+    )
     check = {
         "id": "told",
         "kind": "validate",
-        "rules": [{"check": "not effects.note.changed", "otherwise": "hold", "message": "It differs: {effects.note.why}"}],
+        "rules": [
+            {"check": "not effects.note.changed", "otherwise": "hold", "message": "It differs: {effects.note.why}"}
+        ],
     }
     with pytest.raises(Held, match="It differs: the amount differs"):
         run(flow_of(writing("look_first"), check), host)
@@ -174,7 +178,9 @@ def test_found_but_changed_is_remembered_and_told() -> None:
 
 
 def test_foreign_record_is_held_with_both_shown() -> None:
-    host = MemoryHost(World(written=[Note(reference="R1", amount=Decimal(4))], verdict=Verdict.FOREIGN), may_be_a_repeat=True)
+    host = MemoryHost(
+        World(written=[Note(reference="R1", amount=Decimal(4))], verdict=Verdict.FOREIGN), may_be_a_repeat=True
+    )
     with pytest.raises(Held) as caught:
         run(flow_of(writing("look_first")), host)
     assert caught.value.code == "foreign_record"
@@ -231,7 +237,9 @@ def test_preview_says_that_it_exists_already() -> None:
 
 def test_effect_key_is_the_same_for_every_flow_event_and_connection_row() -> None:
     host, other = MemoryHost(), MemoryHost(may_be_a_repeat=True)
-    other.roles = {name: type(role)(role.name, role.connector, role.account_id, "new-row") for name, role in host.roles.items()}
+    other.roles = {
+        name: type(role)(role.name, role.connector, role.account_id, "new-row") for name, role in host.roles.items()
+    }
     assert effect_key(host, host.role("ledger"), "op", "q") == effect_key(other, other.role("ledger"), "op", "q")
 
 

@@ -208,7 +208,7 @@ def test_it_names_what_it_reads() -> None:
     assert {"order.lines", "settings.fee", "draft.x.y"} <= formula.paths
 
 
-amounts = st.decimals(min_value=-10**9, max_value=10**9, places=4)
+amounts = st.decimals(min_value=-(10**9), max_value=10**9, places=4)
 
 
 @given(amounts, amounts)
@@ -224,8 +224,42 @@ def test_rounding_is_commercial(amount: Decimal) -> None:
 
 
 pieces = st.sampled_from(
-    ["order", ".total", "(", ")", "[", "]", "'a'", "1", "0.5", "+", "*", " and ", " not ", "in", "text", "sum", ",",
-     "%", "**", "__class__", "lambda", ":", "if", "else", "{", "}", "@", "=", "'", "\\", "for x in", "None", "-", "<"]
+    [
+        "order",
+        ".total",
+        "(",
+        ")",
+        "[",
+        "]",
+        "'a'",
+        "1",
+        "0.5",
+        "+",
+        "*",
+        " and ",
+        " not ",
+        "in",
+        "text",
+        "sum",
+        ",",
+        "%",
+        "**",
+        "__class__",
+        "lambda",
+        ":",
+        "if",
+        "else",
+        "{",
+        "}",
+        "@",
+        "=",
+        "'",
+        "\\",
+        "for x in",
+        "None",
+        "-",
+        "<",
+    ]
 )
 
 

@@ -51,14 +51,21 @@ def test_p6_one_to_one() -> None:
 
 def test_p6_one_to_many_splits_a_value() -> None:
     record = mapped(
-        {"targets": ["first", "rest"], "source": "order.full_name", "transforms": [{"split": {"separator": " ", "limit": 2}}]}
+        {
+            "targets": ["first", "rest"],
+            "source": "order.full_name",
+            "transforms": [{"split": {"separator": " ", "limit": 2}}],
+        }
     )
     assert record == {"first": "Anna", "rest": "Maria O'Neil"}
     assert one(source="order.full_name", transforms=[{"split": {"separator": " ", "index": -1}}]) == "O'Neil"
 
 
 def test_p6_many_to_one_concatenates() -> None:
-    field = {"sources": ["order.first", "order.last", "order.company"], "transforms": [{"join": {"separator": " "}}, "trim"]}
+    field = {
+        "sources": ["order.first", "order.last", "order.company"],
+        "transforms": [{"join": {"separator": " "}}, "trim"],
+    }
     assert one(**field) == "Anna O'Neil"
 
 
@@ -85,9 +92,13 @@ def test_a_value_that_does_not_convert_is_refused_with_its_field(to: str, value:
 
 
 def test_p6_date_conversion_respects_the_time_zone() -> None:
-    assert one(source="order.placed_at", transforms=[{"date": {"zone": {"from": "settings.zone"}}}]) == date(2026, 3, 30)
+    assert one(source="order.placed_at", transforms=[{"date": {"zone": {"from": "settings.zone"}}}]) == date(
+        2026, 3, 30
+    )
     assert one(source="order.placed_at", transforms=[{"date": {"zone": "UTC"}}]) == date(2026, 3, 29)
-    parsed = one(source="order.ordered", transforms=[{"datetime": {"format": "%d/%m/%Y %H:%M", "zone": "Europe/Athens"}}])
+    parsed = one(
+        source="order.ordered", transforms=[{"datetime": {"format": "%d/%m/%Y %H:%M", "zone": "Europe/Athens"}}]
+    )
     assert parsed == datetime(2026, 3, 28, 16, 5, tzinfo=UTC)
     shown = [{"format_date": {"format": "%d.%m.%Y", "zone": "Europe/London"}}]
     assert one(source="order.placed_at", transforms=shown) == "30.03.2026"
@@ -203,13 +214,18 @@ def test_a_required_field_without_a_value_is_refused(source: str) -> None:
 
 def test_a_refusal_inside_a_list_names_the_element() -> None:
     with pytest.raises(MappingFailed) as caught:
-        one(source="order.lines", each=[{"target": "n", "source": "item.sku", "transforms": [{"convert": {"to": "number"}}]}])
+        one(
+            source="order.lines",
+            each=[{"target": "n", "source": "item.sku", "transforms": [{"convert": {"to": "number"}}]}],
+        )
     assert caught.value.field == "x[0].n"
 
 
 def test_mapping_over_a_record_leaves_the_record_alone() -> None:
     base = {"address": {"city": "Leeds", "lines": ["a"]}}
-    fields = FieldsMapping([FieldMap(target="address.city", value="York"), FieldMap(target="address.lines[0]", value="b")])
+    fields = FieldsMapping(
+        [FieldMap(target="address.city", value="York"), FieldMap(target="address.lines[0]", value="b")]
+    )
     assert fields.apply(SCOPE, base) == {"address": {"city": "York", "lines": ["b"]}}
     assert base == {"address": {"city": "Leeds", "lines": ["a"]}}
 
@@ -250,7 +266,9 @@ def test_what_is_written_can_be_read_back(text: str, value: Any) -> None:
     assert parse_path(text).read(record) == value
 
 
-values = st.recursive(scalars | st.booleans(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3))
+values = st.recursive(
+    scalars | st.booleans(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3)
+)
 simple = st.sampled_from([name for name in TRANSFORMS if name not in ("translate", "merge", "add_days", "pluck")])
 ARGUMENTS = {
     "truncate": {"length": 5},

@@ -19,7 +19,11 @@ def reading(step: str = "thing", thing: str = "'7'", **more: Any) -> dict[str, A
 
 
 def rule(check: str, otherwise: str = "hold", **more: Any) -> dict[str, Any]:
-    return {"id": "check", "kind": "validate", "rules": [{"check": check, "otherwise": otherwise, "message": "No {event.n}", **more}]}
+    return {
+        "id": "check",
+        "kind": "validate",
+        "rules": [{"check": check, "otherwise": otherwise, "message": "No {event.n}", **more}],
+    }
 
 
 WORLD = {"7": Thing(id="7", name="Mug", amount=Decimal("8.33"))}
@@ -158,7 +162,14 @@ def test_for_each_collects_what_its_elements_contribute() -> None:
 
 def table(on_missing: str, **more: Any) -> dict[str, Any]:
     return flow_of(
-        {"id": "row", "kind": "lookup", "table": "settings.methods", "key": "event.method", "on_missing": on_missing, **more},
+        {
+            "id": "row",
+            "kind": "lookup",
+            "table": "settings.methods",
+            "key": "event.method",
+            "on_missing": on_missing,
+            **more,
+        },
         {"id": "seen", "kind": "map", "fields": [{"target": "row", "source": "row"}]},
     )
 
@@ -190,7 +201,10 @@ def test_a_lookup_of_links_sees_what_earlier_runs_did_at_that_account_only() -> 
     step["effect"]["facts"] = {"n": "event.n"}
     run(flow_of(step), host, {"n": 1})
     links = {"id": "known", "kind": "lookup", "links": {"operation": "natural_key", "role": "ledger"}}
-    fields = [{"target": "id", "source": "known.by_qualifier.invoice.output.id"}, {"target": "n", "source": "known.all[0].facts.n"}]
+    fields = [
+        {"target": "id", "source": "known.by_qualifier.invoice.output.id"},
+        {"target": "n", "source": "known.all[0].facts.n"},
+    ]
     seen = {"id": "seen", "kind": "map", "fields": fields}
     again = host.again()
     run(flow_of(links, seen), again)
@@ -239,7 +253,10 @@ def test_facts_are_told_however_the_walk_ends() -> None:
         run(flow_of(reading(), writing("natural_key"), facts=facts), host)
     assert host.facts == {"amount": "8.33"}
     again = host.again()
-    assert run(flow_of(reading(), writing("natural_key"), facts=facts), again).facts == {"amount": "8.33", "number": "n1"}
+    assert run(flow_of(reading(), writing("natural_key"), facts=facts), again).facts == {
+        "amount": "8.33",
+        "number": "n1",
+    }
 
 
 def test_a_formula_that_does_not_suit_the_values_names_its_place() -> None:
