@@ -19,6 +19,7 @@ def event_data(claimed: Claimed) -> dict[str, Any]:
         "record_id": record.record_id,
         "via": claimed.via,
         "imported": record.imported,
+        "run": str(claimed.run.public_id),
     }
     if record.record_type == "ledger_product":
         data["pending"] = pending_quantities(claimed)
