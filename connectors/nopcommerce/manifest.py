@@ -63,9 +63,6 @@ FIELDS = (
         required=False,
         help="Only for several stores in one shop with the Web API plug-in: the one store to read. Empty for all.",
     ),
-)
-
-SETTINGS = (
     Field(
         "follow_orders_from",
         "Follow changes of orders from",
@@ -96,7 +93,6 @@ CONNECTOR = Connector(
     docs="https://docs.nopcommerce.com/en/developer/web-api/index.html",
     auth=AuthKind.PASSWORD,
     fields=FIELDS,
-    settings=SETTINGS,
     open_client=open_client,
     actions=ACTIONS,
     triggers=tuple(TRIGGERS),
