@@ -67,7 +67,7 @@ def compare(
     return Books(
         verdicts=[check.order(order) for order in orders],
         duplicates=_duplicates(books, prefix),
-        stock_differences=_stock(shop, books),
+        stock_differences=_stock(shop, books, _sold_not_invoiced(shop["orders"], documents, prefix)),
         money_in=_money(orders, lambda order: Decimal(order["truth"]["gross"]) if check.expects(order) else ZERO),
         money_out=_money_out(books["invoices"], prefix),
         document_seconds=_seconds(orders, documents, prefix),
@@ -265,15 +265,27 @@ def _duplicates(books: dict[str, Any], prefix: str) -> list[str]:
     )
 
 
-def _stock(shop: dict[str, Any], books: dict[str, Any]) -> dict[str, tuple[int, int]]:
-    """SKUs whose quantities differ: (shop, ledger). Only simple managed products that both sides know."""
+def _sold_not_invoiced(
+    orders: list[dict[str, Any]], documents: dict[str, list[dict[str, Any]]], prefix: str
+) -> dict[str, int]:
+    """Per SKU what the shop took off its stock for orders that have no invoice (yet): waiting for payment (rule C24)."""
+    pending: Counter[str] = Counter()
+    for order in orders:
+        if order["order_status"] != "Cancelled" and not order["deleted"] and f"{prefix}{order['id']}" not in documents:
+            pending.update({sku: line["quantity"] for sku, line in order["truth"]["by_sku"].items()})
+    return dict(pending)
+
+
+def _stock(shop: dict[str, Any], books: dict[str, Any], pending: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """SKUs that differ: (shop's quantity, what it should be). Simple managed products that both sides know."""
     ledger = {p["code"]: p["qty_in_stock"] for p in books["products"] if p["managed"]}
     ours = {
         p["sku"]: p["stock_quantity"]
         for p in shop["products"]
         if (p["sku"] or "").startswith("SKU-") and not p["deleted"]
     }
-    return {sku: (n, ledger[sku]) for sku, n in ours.items() if sku in ledger and ledger[sku] != n}
+    wanted = {sku: ledger[sku] - pending.get(sku, 0) for sku in ours if sku in ledger}
+    return {sku: (ours[sku], wanted[sku]) for sku in wanted if ours[sku] != wanted[sku]}
 
 
 def _money(orders: list[dict[str, Any]], amount: Any) -> dict[str, Decimal]:
