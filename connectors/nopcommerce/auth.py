@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from connectors.base.errors import ConnectorError, NeedsAttention
+from connectors.base.errors import ConnectorError, NeedsAttention, OutcomeUnknown, Retryable
 from connectors.base.http import Effect, HttpDoor, Reply
 from connectors.nopcommerce.refusals import plugin_missing, refuse, words_of
 from connectors.nopcommerce.setup import Setup
@@ -234,7 +234,13 @@ class ConsentSession:
                 return self._tokens.access_token
             if not (self._tokens.refresh_token and self._setup.client_id):
                 raise _consent_gone("the access token was refused and there is no way to renew it")
-            tokens = await refresh(self._door, self._setup, self._tokens.refresh_token)
+            try:
+                tokens = await refresh(self._door, self._setup, self._tokens.refresh_token)
+            except OutcomeUnknown as lost:
+                # It is the renewal that is unknown: the call it was for met a 401, so it was certainly not carried out.
+                raise Retryable(
+                    "The shop did not answer when our access was renewed.", operator_text=lost.operator_text
+                ) from lost
             await self._store(tokens)
             self._tokens = tokens
             return tokens.access_token

@@ -171,6 +171,12 @@ class TestLogIn:
             shop.face("B", check, access_token="gone", refresh_token="gone-too")
         assert caught.value.code == "signed_out"
 
+    def test_lost_answer_of_a_renewal_is_temporary_for_the_call_behind_it(self, shop: Shop) -> None:
+        view = shop.view("B", access_token="gone")
+        shop.faults({"kind": "cut_after", "operations": ["POST /api/token"]})
+        with pytest.raises(Retryable):
+            shop.face("B", lambda f: f.run("set_stock", sku="SKU-002", quantity=1, reference="r"), view=view)
+
     def test_consent_of_family_b_from_address_to_tokens(self, shop: Shop) -> None:
         where = authorize_url(shop.url, client_id=CLIENT_ID, redirect_uri=CALLBACK, state="a&b")
         back = consent(shop.http, where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -195,11 +196,9 @@ def order_at(number: int, moment: datetime) -> OrderA:
     return OrderA(id=number, order_status_id=10, payment_status_id=10, created_on_utc=moment)
 
 
-def newest(source: Drifting) -> list[int]:
-    import asyncio
-
+def newest(source: Drifting, watermark: datetime = START) -> list[int]:
     async def collect() -> list[int]:
-        position = {"watermark": START.isoformat()}
+        position = {"watermark": watermark.isoformat()}
         stretches = NewestFirst(source).newest(position, START)  # type: ignore[arg-type]
         return [order.id async for stretch in stretches for order in stretch.orders]
 
@@ -207,6 +206,13 @@ def newest(source: Drifting) -> list[int]:
 
 
 class TestDrift:
+    def test_late_commit_is_found_behind_a_burst_of_new_orders(self) -> None:
+        watermark = START + timedelta(hours=2)
+        burst = [order_at(1000 + number, watermark + timedelta(seconds=number)) for number in range(1, 291)]
+        known = [order_at(number, watermark - timedelta(seconds=number)) for number in range(1, 31)]
+        late = order_at(7777, watermark - timedelta(minutes=9))
+        assert 7777 in newest(Drifting([*burst, *known, late], lambda it: None), watermark)
+
     def test_inserted_orders_hide_none(self) -> None:
         def insert(source: Drifting) -> None:
             number = len(source.orders)

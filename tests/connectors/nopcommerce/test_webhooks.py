@@ -133,6 +133,23 @@ class TestRegistration:
         headers, body = door.wait_for_one()
         HOOK.verify(headers, body, SECRET[::-1])
 
+    def test_registration_made_at_the_same_moment_is_adopted_on_409(self, shop: Shop, door: Door) -> None:
+        class Blind(NopWebhook):
+            """Does not see the other one at the first look."""
+
+            looks = 0
+
+            async def _registered(self, client: Any, url: str) -> Any:
+                self.looks += 1
+                return None if self.looks == 1 else await super()._registered(client, url)
+
+        async def both(facing: Facing) -> tuple[str, str]:
+            first = await HOOK.register(facing.client, door.address, SECRET)
+            return first, await Blind().register(facing.client, door.address, SECRET)
+
+        first, second = shop.face("B", both)
+        assert first == second and len(shop.standin.plugins.registrations) == 1
+
     def test_unregistering_twice_is_fine(self, shop: Shop, door: Door) -> None:
         async def go(facing: Facing) -> None:
             number = await HOOK.register(facing.client, door.address, SECRET)
