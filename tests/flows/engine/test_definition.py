@@ -10,8 +10,10 @@ import jsonschema
 import pytest
 from engine_fakes import connector, flow_of
 
+from flows.engine.builtins import BUILTINS
 from flows.engine.checks import definition_check, flow_check
 from flows.engine.definition import PairDocument
+from flows.engine.formula_functions import FUNCTIONS
 from flows.engine.schema import definition_schema, schema_text
 from flows.engine.transforms import TRANSFORMS
 from flows.prebuilt import prebuilt_keys, prebuilt_pair
@@ -180,3 +182,9 @@ def test_the_schema_accepts_what_we_ship_and_refuses_what_it_should() -> None:
 def test_the_schema_lists_every_transform() -> None:
     assert set(definition_schema()["x-transforms"]) == set(TRANSFORMS)
     json.dumps(definition_schema())
+
+
+def test_the_page_on_flows_names_everything_one_may_use() -> None:
+    page = (ROOT / "docs" / "flows.md").read_text(encoding="utf-8")
+    words = set(page.replace("`", " ").replace(",", " ").replace(".", " ").split())
+    assert set(TRANSFORMS) | set(FUNCTIONS) | set(BUILTINS) <= words
