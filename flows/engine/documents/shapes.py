@@ -80,8 +80,8 @@ def sent_options(line: SolverLine) -> list[Option]:
     options: list[Option] = []
     for plain in plain_options(line):
         shapes = [tuple(part[:2] for part in plain.parts)]
-        if line.charge and abs(plain.net) > 1:
-            shapes.append(((1, plain.net - plain.net // 2), (1, plain.net // 2)))
+        if line.charge:
+            shapes += [_shared_out(plain.net, count) for count in (2, 3) if abs(plain.net) >= count]
         best: dict[int, Option] = {}
         for shape in shapes:
             for option in _sent(line, plain.net, shape):
@@ -146,6 +146,13 @@ def _quantity_cuts(quantity: int, net: int) -> Iterator[Shape]:
         yield (cheap - cut, price), (cut, price), (dearer, price + 1)
     for cut in range(1, min(REACH, dearer // 2) + 1):
         yield (cheap, price), (dearer - cut, price + 1), (cut, price + 1)
+
+
+def _shared_out(net: int, count: int) -> Shape:
+    """A charge in ``count`` parts, whole pounds where it can be: their VAT is whole too, so each bears a penny more."""
+    part = abs(net) // count
+    part = (part // 100 * 100 or part) * (1 if net > 0 else -1)
+    return ((1, net - part * (count - 1)), *([(1, part)] * (count - 1)))
 
 
 def _sent(line: SolverLine, net: int, shape: Shape) -> Iterator[Option]:
