@@ -37,10 +37,12 @@ CONNECTION_FAILURES = 5
 # A host's circuit stops all tenants: several connections must agree, or one broken account would stop its neighbours.
 HOST_FAILURES = 10
 HOST_CONNECTIONS = 3
-PAUSE_SECONDS = 10.0
+PAUSE_SECONDS = 3.0
 LONGEST_PAUSE_SECONDS = 3600.0
-# A wait shorter than this is waited inside the call; longer ones go back to the queue.
+# A wait shorter than these is waited inside the call; longer ones go back to the queue. A pause is worth more waiting
+# than a walk begun anew, which would read everything again.
 LONGEST_BUDGET_WAIT_SECONDS = 1.0
+LONGEST_PAUSE_WAIT_SECONDS = 4.0
 _OTHER_PROBE_SECONDS = 1.0
 _UNREADABLE_SECONDS = 5.0
 _WHY = "The other system did not answer properly several times in a row."
@@ -199,6 +201,7 @@ class ConnectionGate:
     async def enter(self, operation: str) -> None:
         """:raises NotSent: circuit open, paused by the provider, or budget spent; never counts as a failure."""
         await self._board.look()
+        await self._wait_out_short_pause()
         for key in self._keys:
             self._refuse_while_waiting(key)
         try:
@@ -212,6 +215,17 @@ class ConnectionGate:
         except BaseException:
             await self._board.give_back_probes()
             raise
+
+    async def _wait_out_short_pause(self) -> None:
+        deadline = self._board.clock() + LONGEST_PAUSE_WAIT_SECONDS
+        while True:
+            waits = [self._board.wait_seconds(key) for key in self._keys]
+            seconds = max((wait for wait, code in waits if code == "rate_pause"), default=0.0)
+            if seconds <= 0 or self._board.clock() + seconds > deadline:
+                return
+            # Spread, or the whole crowd would be at the door in the same moment.
+            await asyncio.sleep(seconds + random.uniform(0, min(1.0, seconds)))
+            await self._board.look()
 
     def _refuse_while_waiting(self, key: str) -> None:
         seconds, code = self._board.wait_seconds(key)

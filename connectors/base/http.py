@@ -253,7 +253,7 @@ def _is_passing(reply: Reply) -> bool:
     """Worth another try at once; not where the provider names a time."""
     if "retry-after" in reply.headers:
         return False
-    return reply.status in _PASSING_TROUBLE or (reply.status == 500 and reply.is_html)
+    return reply.status in _PASSING_TROUBLE or (reply.status == 500 and not reply.is_soap_fault)
 
 
 def _outcome(reply: Reply) -> CallOutcome:

@@ -337,10 +337,10 @@ def test_quiet_rows_are_forgotten_and_open_ones_kept():
         ("999999", 3600),
         ("Fri, 20 Nov 2026 09:00:30 GMT", 30),
         ("Fri, 20 Nov 2026 08:00:00 GMT", 1),
-        ("soon", 10),
-        ("", 10),
-        ("-5", 10),
-        ("²", 10),
+        ("soon", gate.PAUSE_SECONDS),
+        ("", gate.PAUSE_SECONDS),
+        ("-5", gate.PAUSE_SECONDS),
+        ("²", gate.PAUSE_SECONDS),
     ],
 )
 def test_retry_after_is_read(asked, seconds):
