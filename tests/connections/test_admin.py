@@ -52,14 +52,16 @@ def spellings(secret: bytes):
 @pytest.fixture
 def planted(connection, organisation, owner):
     """One row of every model of these rooms, and every secret in them."""
-    _, token = member_invite(organisation=organisation, email="new@example.com", role=Role.VIEWER, by=owner, at=NOW)
+    invitation, token = member_invite(
+        organisation=organisation, email="new@example.com", role=Role.VIEWER, by=owner, at=NOW
+    )
     RenewalLease.objects.create(connection=connection, holder="", expires_at=NOW)
     RateBudget.objects.create(connection=connection, full_at=NOW)
     circuit_open(f"connection:{connection.pk}", failures=5, jitter=1, why="silent")
     connection.refresh_from_db()
     data_key = DataKey.objects.for_tenant(organisation).first()
     secrets = [VALUES["password"], webhook_secret_open(connection), token, owner.password, connection.webhook_public_id]
-    secrets += [entry.partition(":")[2] for entry in django_settings.MASTER_KEYS]
+    secrets += [invitation.token_hash, *(entry.partition(":")[2] for entry in django_settings.MASTER_KEYS)]
     for value in (
         data_key_newest(organisation.pk).key,
         bytes(data_key.wrapped),
