@@ -133,7 +133,9 @@ class Drain:
             )
             await attempt_run(
                 host,
-                event_data=lambda: self.database.run(event_data, claimed),
+                event_data=lambda: self.database.run(
+                    event_data, claimed, with_pending=host.plan.wants_pending(claimed.record.record_type)
+                ),
                 on_attention=self.clients.attention,
             )
         finally:

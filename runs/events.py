@@ -11,7 +11,7 @@ from runs.models import InboxEvent, Record
 UNREAD_WAIT_SECONDS = 2.0
 
 
-def event_data(claimed: Claimed) -> dict[str, Any]:
+def event_data(claimed: Claimed, *, with_pending: bool) -> dict[str, Any]:
     """:raises Retryable: orders that nobody has read yet wait in the inbox, so what is pending is not known."""
     record = claimed.record
     data: dict[str, Any] = {
@@ -21,7 +21,7 @@ def event_data(claimed: Claimed) -> dict[str, Any]:
         "imported": record.imported,
         "run": str(claimed.run.public_id),
     }
-    if record.record_type == "ledger_product":
+    if with_pending:
         data["pending"] = pending_quantities(claimed)
     return data
 

@@ -204,5 +204,6 @@ class RunHost:
                 link=link,
                 target_account=account,
                 ending=ending,
+                pending_followers=self.plan.pending_followers if ending is not None else (),
             )
         )

@@ -17,7 +17,9 @@ from typing import Any, TypeVar
 from django.db import close_old_connections, transaction
 
 from flows.engine.ports import LeaseLost, Link, StepRecord
+from flows.models import Installation
 from runs.claim import Claimed
+from runs.inbox import News, news_store
 from runs.models import Alert, InboxEvent, Record, RecordLink, Run, StepAttempt
 from runs.payloads import LINK, STEP, payload_seal, step_object
 from tenants.clock import database_now
@@ -72,6 +74,7 @@ class Entry:
     link: Link | None = None
     target_account: str = ""
     ending: Ending | None = None
+    pending_followers: tuple[str, ...] = ()
     flushed: asyncio.Future[None] | None = None
 
 
@@ -143,6 +146,7 @@ def entries_write(batch: list[Entry]) -> set[int]:
         for entry in standing:
             if entry.ending is not None:
                 _ending_write(entry.claimed, entry.ending, now)
+                _followers_wake(entry, now)
     return fenced
 
 
@@ -259,6 +263,22 @@ def _record_write(claimed: Claimed, ending: Ending, now: datetime) -> None:
     if label := str(ending.facts.get("label", "")):
         changes["label"] = label[:200]
     Record.unscoped.filter(pk=record.pk).update(**changes)
+
+
+def _followers_wake(entry: Entry, now: datetime) -> None:
+    """What an order holds back from the stock has changed: the stock that was computed with it is looked at again."""
+    before = entry.claimed.record.facts.get("pending") or {}
+    after = (entry.ending.facts if entry.ending else {}).get("pending", before) or {}
+    changed = [sku for sku in {*before, *after} if before.get(sku) != after.get(sku)]
+    # The first note of a new order needs no second look: stock waits for orders that nobody has read.
+    if not before or not changed or not entry.pending_followers:
+        return
+    news_store(
+        installation=Installation.unscoped.get(pk=entry.claimed.installation_id),
+        news=[News(record_type, sku) for record_type in entry.pending_followers for sku in changed],
+        via=Run.Via.FOLLOW,
+        at=now,
+    )
 
 
 def _run_write(claimed: Claimed, ending: Ending, now: datetime, *, due: datetime | None, final: bool) -> None:

@@ -76,6 +76,7 @@ class Run(TenantModel):
         MANUAL = "manual", "By hand"
         IMPORT = "import", "Import of past records"
         REPLAY = "replay", "Replay"
+        FOLLOW = "follow", "Follow-up"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="runs")

@@ -27,6 +27,15 @@ class Plan:
     roles: dict[str, Role]
     stamp: object
 
+    def wants_pending(self, record_type: str) -> bool:
+        """Whether a flow for this kind of record asks what is sold and not yet invoiced."""
+        return any(flow.wants_pending for flow in self.flows_for(record_type))
+
+    @property
+    def pending_followers(self) -> tuple[str, ...]:
+        """Kinds of record to be looked at again when what is pending changes."""
+        return tuple({flow.record_type for flow in self.pair.flows if flow.wants_pending and flow.enabled(self.settings)})
+
     def flows_for(self, record_type: str) -> list[CompiledFlow]:
         return [flow for flow in self.pair.flows if flow.record_type == record_type and flow.enabled(self.settings)]
 

@@ -118,6 +118,7 @@ class CompiledFlow:
     enabled_when: Formula | None
     steps: tuple[Step, ...]
     facts: Mapping[str, Formula]
+    wants_pending: bool = False
 
     def enabled(self, settings: Mapping[str, Any]) -> bool:
         """Whether the settings of an installation switch this flow on. :raises MappingFailed: the formula fails."""
@@ -149,6 +150,7 @@ def flow_compile(document: FlowDocument | Mapping[str, Any]) -> CompiledFlow:
         enabled_when=_optional(flow.enabled_when),
         steps=_steps(flow.steps),
         facts=_formulas(flow.facts),
+        wants_pending="pending" in flow.trigger.with_,
     )
 
 

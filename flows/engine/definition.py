@@ -179,9 +179,12 @@ AnyNode = Annotated[
 
 
 class Trigger(Document):
+    """``with`` asks the host for more than the record's names: ``pending``, the quantities sold and not yet invoiced."""
+
     role: Id
     record_type: Id
     via: list[Via] = Field(min_length=1)
+    with_: list[Literal["pending"]] = Field(default=[], alias="with")
 
 
 class FlowDocument(Document):
