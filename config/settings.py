@@ -116,6 +116,7 @@ REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsA
 # A drain ends by itself after DRAIN_SECONDS and finishes what is in flight within one lease; the task's own time-out
 # only ends a drain that hangs.
 QUEUE_TASK_TIMEOUT = int(1.25 * (ENV.drain_seconds + ENV.lease_seconds)) + 5
+QUEUE_WORKERS = ENV.queue_workers
 Q_CLUSTER = {
     "name": "causeway",
     "workers": ENV.queue_workers,

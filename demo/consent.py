@@ -26,7 +26,12 @@ def shop_tokens(shop_url: str, redirect_uri: str) -> dict[str, str]:
     """
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar), _StopAtRedirect())
-    query = {"client_id": CLIENT["client_id"], "redirect_uri": redirect_uri, "response_type": "code", "scope": "nop_api"}
+    query = {
+        "client_id": CLIENT["client_id"],
+        "redirect_uri": redirect_uri,
+        "response_type": "code",
+        "scope": "nop_api",
+    }
     authorize = f"{shop_url}/oauth/authorize?{urllib.parse.urlencode({**query, 'state': 'demo'})}"
     _open(browser, f"{shop_url}/login?ReturnUrl=/", ADMIN)
     page, _ = _open(browser, authorize)

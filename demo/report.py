@@ -77,7 +77,10 @@ def report_table(result: Result) -> str:
         ("held for a decision", str(len(result.held))),
         ("different / missing / doubled", f"{facts['different']} / {facts['missing']} / {facts['duplicates']}"),
         ("with a rounding line", str(result.rounding_lines)),
-        ("stock", "equal on both sides" if facts["stock_equal"] else f"differs for {len(result.stock_differences)} SKUs"),
+        (
+            "stock",
+            "equal on both sides" if facts["stock_equal"] else f"differs for {len(result.stock_differences)} SKUs",
+        ),
         ("money in (shop)", _money(result.money_in)),
         ("money out (ledger)", _money(result.money_out)),
         ("calls per order", ", ".join(f"{key} {value:.2f}" for key, value in result.calls_per_order.items())),

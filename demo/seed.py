@@ -17,7 +17,7 @@ from tenants.clock import database_now
 from tenants.models import Membership, Organisation, User
 from tenants.roles import Role
 
-EMAIL, PASSWORD = "demo@causeway.example", "causeway-demo"  # noqa: S105 - printed for everybody to see
+EMAIL, PASSWORD = "demo@causeway.example", "causeway-demo"
 OPERATOR_EMAIL = "operator@causeway.example"
 PREFIX = "NOP-"
 ZONE = "Europe/London"
@@ -55,9 +55,12 @@ def demo_pair(organisation: Organisation, systems: SandboxSystems) -> Installati
     owner = User.objects.get(email=EMAIL)
     shop = _connection(organisation, "nopcommerce", "Sandbox shop", _shop_values(systems), owner, systems)
     ledger = _connection(organisation, "kashflow", "Sandbox ledger", _ledger_values(systems), owner, systems)
-    installation = Installation.objects.for_tenant(organisation).filter(
-        source_account=account_key(shop), target_account=account_key(ledger)
-    ).exclude(state=Installation.State.REMOVED).first()
+    installation = (
+        Installation.objects.for_tenant(organisation)
+        .filter(source_account=account_key(shop), target_account=account_key(ledger))
+        .exclude(state=Installation.State.REMOVED)
+        .first()
+    )
     if installation is None:
         installation = installation_create(
             organisation=organisation,
@@ -71,9 +74,7 @@ def demo_pair(organisation: Organisation, systems: SandboxSystems) -> Installati
             at=database_now(),
             by=owner,
         )
-        installation_state_set(
-            installation=installation, state=Installation.State.ACTIVE, at=database_now(), by=owner
-        )
+        installation_state_set(installation=installation, state=Installation.State.ACTIVE, at=database_now(), by=owner)
     cursors_prepare(installation)
     if systems.family == "B":
         connection_webhook_register(connection=shop, at=database_now(), by=owner)

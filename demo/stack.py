@@ -53,8 +53,8 @@ class Stack:
             "--poll-seconds", "5", "--settle-seconds", "5",
         ]  # fmt: skip
         self.say("starting shop, ledger, web and workers ...")
-        self._log = open(self.folder / "start.log", "wb")  # noqa: SIM115 - lives as long as the child
-        self.process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True)  # noqa: S603
+        self._log = open(self.folder / "start.log", "wb")
+        self.process = subprocess.Popen(command, stdout=self._log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             self._wait()
         except BaseException:

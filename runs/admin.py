@@ -39,7 +39,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class StepInline(admin.TabularInline):
     model = StepAttempt
     fields = ["attempt", "sequence", "path", "state", "seconds", "note", "external_id", "error"]
-    readonly_fields = fields
+    readonly_fields = ["attempt", "sequence", "path", "state", "seconds", "note", "external_id", "error"]
     extra = 0
     can_delete = False
     ordering = ["attempt", "sequence"]
@@ -61,7 +61,9 @@ class RunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state", ordering="state")
     def coloured_state(self, run: Run) -> str:
-        colour = {"done": "#1a7f37", "skipped": "#57606a", "held": "#9a6700", "dead": "#cf222e"}.get(run.state, "#0969da")
+        colour = {"done": "#1a7f37", "skipped": "#57606a", "held": "#9a6700", "dead": "#cf222e"}.get(
+            run.state, "#0969da"
+        )
         return format_html('<b style="color:{}">{}</b>', colour, run.get_state_display())
 
     @admin.display(description="reason")

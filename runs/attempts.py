@@ -98,8 +98,14 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
             return _for_a_person("dead", error)
         case Misconfigured():
             log.error("%s: %s", host.claimed.run, error)
-            return _for_a_person("dead", Rejected("This installation of Causeway lacks a setting; we have been told.",
-                                                  operator_text=str(error), code="misconfigured"))
+            return _for_a_person(
+                "dead",
+                Rejected(
+                    "This installation of Causeway lacks a setting; we have been told.",
+                    operator_text=str(error),
+                    code="misconfigured",
+                ),
+            )
     log.error("%s failed", host.claimed.run, exc_info=error)
     text = f"Something went wrong on our side with {host.claimed.record}. Nothing is lost; we have been told."
     trace = "".join(traceback.format_exception(error)[-3:])

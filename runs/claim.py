@@ -14,8 +14,8 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from flows.models import Installation
-from tenants.clock import database_now
 from runs.models import InboxEvent, Record, Run
+from tenants.clock import database_now
 
 
 @dataclass
@@ -83,14 +83,12 @@ def _due(now: datetime) -> QuerySet[InboxEvent]:
 
 def _due_ids(now: datetime, limit: int, turn: int) -> list[int]:
     lanes = sorted(
-        Installation.unscoped
-        .filter(
+        Installation.unscoped.filter(
             pk__in=_due(now).order_by().values("installation_id").distinct(),
             state=Installation.State.ACTIVE,
             source__state="active",
             target__state="active",
-        )
-        .values_list("pk", flat=True)
+        ).values_list("pk", flat=True)
     )
     lanes = lanes[turn % len(lanes) :] + lanes[: turn % len(lanes)] if lanes else []
     ids: list[int] = []
@@ -117,9 +115,9 @@ def _attempts_open(events: list[InboxEvent]) -> None:
 
 def _runs_open(events: list[InboxEvent], now: datetime) -> None:
     versions = dict(
-        Installation.unscoped
-        .filter(pk__in={event.installation_id for event in events})
-        .values_list("pk", "pair_version_id")
+        Installation.unscoped.filter(pk__in={event.installation_id for event in events}).values_list(
+            "pk", "pair_version_id"
+        )
     )
     fresh = [event for event in events if event.run is None]
     runs = Run.unscoped.bulk_create(
@@ -180,10 +178,11 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
         expired = list(rows)
         for event in expired:
             settle = (settle_of or {}).get(event.installation_id, default_settle)
-            free_at = event.lease_expires_at + timedelta(seconds=settle)  # type: ignore[operator]
+            free_at = (event.lease_expires_at or now) + timedelta(seconds=settle)
             event.state, event.worker, event.lease_expires_at = InboxEvent.State.WAITING, "", None
             event.fence += 1  # from here on the old worker can finish nothing
-            event.not_before = event.due_at = max(free_at, event.not_before or free_at)
+            free_at = max(free_at, event.not_before or free_at)
+            event.not_before, event.due_at = free_at, free_at
         InboxEvent.unscoped.bulk_update(
             expired, ["state", "worker", "lease_expires_at", "fence", "not_before", "due_at"]
         )

@@ -43,7 +43,9 @@ class Clients:
         if held is not None and time.monotonic() - held[2] < RECHECK_SECONDS:
             return held[0]
         stamp = await self._database.run(_stamp, connection_id)
-        opened = held[0] if held is not None and held[1] == stamp else await self._database.run(self._load, connection_id)
+        opened = (
+            held[0] if held is not None and held[1] == stamp else await self._database.run(self._load, connection_id)
+        )
         self._open[connection_id] = (opened, stamp, time.monotonic())
         return opened
 
@@ -73,7 +75,10 @@ def _stamp(connection_id: str) -> tuple[Any, ...]:
 
 def _attention(connection_id: str, error: NeedsAttention) -> None:
     connection_needs_attention(
-        connection=Connection.unscoped.get(pk=connection_id), code=error.code, reason=error.customer_text, at=database_now()
+        connection=Connection.unscoped.get(pk=connection_id),
+        code=error.code,
+        reason=error.customer_text,
+        at=database_now(),
     )
 
 

@@ -1,7 +1,7 @@
 """The worker: one long drain claims batches of events and works them concurrently in one event loop.
 
-It lives for ``DRAIN_SECONDS``, well inside the queue's task time-out: then it stops claiming, finishes what is in flight,
-clears its flag, looks at the inbox once more and is queued again (rule C10).
+It lives for ``DRAIN_SECONDS``, well inside the queue's task time-out: then it stops claiming, finishes what is in
+flight, clears its flag, looks at the inbox once more and is queued again (rule C10).
 """
 
 from __future__ import annotations
@@ -198,5 +198,3 @@ def stop_requested() -> bool:
     """The runner asks its drains to end by a file: the queue's own signals never reach a task."""
     path = settings.STOP_FILE
     return path is not None and Path(path).exists()
-
-

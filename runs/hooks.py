@@ -74,7 +74,9 @@ def hints_store(connection: Connection, hints: list[Hint]) -> int:
     at = database_now()
     stored = 0
     for installation, record_types in listeners_of(connection):
-        news = [News(hint.record_type, hint.record_id, hint.label) for hint in hints if hint.record_type in record_types]
+        news = [
+            News(hint.record_type, hint.record_id, hint.label) for hint in hints if hint.record_type in record_types
+        ]
         stored += news_store(installation=installation, news=news, via=Run.Via.WEBHOOK, at=at)
     return stored
 

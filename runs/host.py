@@ -171,7 +171,7 @@ class RunHost:
         self.source = plan.roles[plan.pair.source_role]
         self.latest_role: Role | None = None
         self.facts: dict[str, Any] = {}
-        self.reads: dict[str, dict[Any, Any]] = {}
+        self.reads: dict[str, dict[tuple[str, str], Any]] = {}
 
     def start_flow(self, source_role: str) -> None:
         """The record at hand belongs to ``source_role`` of the flow that is walked next."""

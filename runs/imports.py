@@ -1,4 +1,4 @@
-"""Import of past orders: collect, preview, then import on a person's word. What is already posted is adopted, not doubled.
+"""Import of past orders: collect, preview, import on a person's word. What is already posted is adopted, not doubled.
 
 Imported events wait behind live ones and always look before they write, so documents made by hand are recognised.
 """
@@ -126,6 +126,11 @@ def import_start(*, job: ImportJob, at: datetime, by: User | None) -> int:
         priority=PRIORITY_IMPORT,
     )
     audit_record(
-        organisation=job.organisation_id, action="import.started", actor=by, target=job, details={"records": woken}, at=at
+        organisation=job.organisation_id,
+        action="import.started",
+        actor=by,
+        target=job,
+        details={"records": woken},
+        at=at,
     )
     return woken

@@ -88,9 +88,7 @@ def _records_touch(installation: Installation, items: list[News], at: datetime, 
     return fresh
 
 
-def _events_merge(
-    installation: Installation, records: list[Record], via: str, at: datetime, priority: int
-) -> None:
+def _events_merge(installation: Installation, records: list[Record], via: str, at: datetime, priority: int) -> None:
     """Open an event per record, or merge into the open one: unclaimed ones wake, claimed ones become dirty (C9)."""
     ids = [record.pk for record in records]
     existing = set(InboxEvent.unscoped.filter(record_id__in=ids).values_list("record_id", flat=True))
@@ -131,8 +129,7 @@ def events_release(*, organisation_id: int, record_ids: list[int], at: datetime,
     """A person asks for another try of open events; returns how many were woken."""
     with transaction.atomic():
         woken = (
-            InboxEvent.unscoped
-            .filter(organisation_id=organisation_id, record_id__in=record_ids)
+            InboxEvent.unscoped.filter(organisation_id=organisation_id, record_id__in=record_ids)
             .exclude(state=InboxEvent.State.LEASED)
             .update(
                 state=InboxEvent.State.WAITING,
@@ -143,4 +140,3 @@ def events_release(*, organisation_id: int, record_ids: list[int], at: datetime,
         )
         nudge_after_commit()
     return woken
-

@@ -295,5 +295,3 @@ def _run_write(claimed: Claimed, ending: Ending, now: datetime, *, due: datetime
         next_attempt_at=due,
         finished_at=now if final else None,
     )
-
-

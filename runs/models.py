@@ -333,7 +333,8 @@ class ImportJob(TenantModel):
         constraints = [
             models.CheckConstraint(condition=Q(first_day__lte=models.F("last_day")), name="runs_import_days_in_order"),
             models.CheckConstraint(
-                condition=Q(state__in=["collecting", "previewed", "importing", "failed"]), name="runs_import_state_known"
+                condition=Q(state__in=["collecting", "previewed", "importing", "failed"]),
+                name="runs_import_state_known",
             ),
         ]
 

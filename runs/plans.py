@@ -34,7 +34,9 @@ class Plan:
     @property
     def pending_followers(self) -> tuple[str, ...]:
         """Kinds of record to be looked at again when what is pending changes."""
-        return tuple({flow.record_type for flow in self.pair.flows if flow.wants_pending and flow.enabled(self.settings)})
+        return tuple(
+            {flow.record_type for flow in self.pair.flows if flow.wants_pending and flow.enabled(self.settings)}
+        )
 
     def flows_for(self, record_type: str) -> list[CompiledFlow]:
         return [flow for flow in self.pair.flows if flow.record_type == record_type and flow.enabled(self.settings)]

@@ -71,9 +71,7 @@ def polls_claim(*, limit: int) -> list[ClaimedPoll]:
     taken_at = time.monotonic()
     with transaction.atomic():
         now = database_now()
-        rows = PollCursor.unscoped.filter(due_at__lte=now, connection__state="active").exclude(
-            lease_expires_at__gt=now
-        )
+        rows = PollCursor.unscoped.filter(due_at__lte=now, connection__state="active").exclude(lease_expires_at__gt=now)
         rows = rows.select_related("connection").order_by("due_at")
         if database_connection.features.has_select_for_update_skip_locked:
             rows = rows.select_for_update(skip_locked=True, of=("self",))

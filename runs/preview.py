@@ -7,7 +7,7 @@ no event is touched.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from flows.engine.walker import walk
 from flows.models import Installation
 from runs.attempts import error_facts
 from runs.clients import Clients
-from runs.host import ClientOf, links_of_names, link_find
+from runs.host import ClientOf, link_find, links_of_names
 from runs.journal import Database
 from runs.plans import Plan, plan_of
 
@@ -93,11 +93,12 @@ class PreviewHost:
         self.plan, self.database, self._clients = plan, database, clients
         self.tenant_id = str(plan.organisation_id)
         self.record_type, self.record_id = record
-        self.settings = plan.settings
+        self.settings: Mapping[str, Any] = plan.settings
         self.journal, self.lease = _NoJournal(), _NoLease()
         self.links = _ReadOnlyLinks(self, known_links)
         self.source = plan.roles[plan.pair.source_role]
-        self.reads: dict[str, dict[Any, Any]] = {}
+        self.reads: dict[str, dict[tuple[str, str], Any]] = {}
+        self.facts: dict[str, Any] = {}
 
     def role(self, name: str) -> Role:
         return self.plan.roles[name]
@@ -141,14 +142,13 @@ async def _preview_all(installation: Installation, records: Sequence[tuple[str, 
 
 
 async def _preview_one(host: PreviewHost) -> PreviewItem:
-    facts: dict[str, Any] = {}
+    facts = host.facts  # what the walks say of the record, also of one that is refused
     reasons: list[str] = []
     event = {"record_type": host.record_type, "record_id": host.record_id, "via": "import", "imported": True}
     try:
         for flow in host.plan.flows_for(host.record_type):
             host.source = host.plan.roles[flow.source_role]
             result = await walk(flow, {**event, "pending": {}}, host)
-            facts.update(result.facts)
             reasons.append(result.reason)
     except ConnectorError as error:
         outcome = {"Held": "held", "Retryable": "temporary", "NotSent": "temporary", "RateLimited": "temporary"}.get(

@@ -46,7 +46,7 @@ class Child:
                 stderr=subprocess.STDOUT if output else None,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads run in the supervisor
+                preexec_fn=_die_with_parent,
             )
         finally:
             if output:

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
-from tenants.clock import database_now
 from runs.models import WorkerSlot
+from tenants.clock import database_now
 
 CHANNEL = "causeway_inbox"
 STALE_HEARTBEAT = timedelta(seconds=10)
@@ -58,7 +58,7 @@ def slots_start(*, only_one: bool = False) -> int:
 def slots_prepare() -> None:
     """One slot per queue worker of this installation; slots beyond are left to other hosts."""
     WorkerSlot.objects.bulk_create(
-        [WorkerSlot(number=number) for number in range(settings.Q_CLUSTER["workers"])], ignore_conflicts=True
+        [WorkerSlot(number=number) for number in range(settings.QUEUE_WORKERS)], ignore_conflicts=True
     )
 
 

@@ -1,15 +1,15 @@
 """The error family. The class says what happens next, the attributes say what and where.
 
-    ConnectorError
-    ├── Retryable                later attempt, backoff with jitter; a write that raises this was NOT carried out
-    │   ├── NotSent              the request never left us (refused, DNS, connect time-out, circuit open)
-    │   └── RateLimited          the provider asked us to wait
-    ├── OutcomeUnknown           a write was sent and we do not know whether it took effect: look, then decide
-    ├── NeedsAttention           consent, password or access is gone: the connection pauses, its owner hears
-    ├── Rejected                 the provider refuses this record for good: dead letter with a cure
-    ├── MappingFailed            our input for the provider is incomplete: dead letter, points at the mapping
-    └── Held                     waits for a person's decision, with the reason and the arithmetic shown
-    Misconfigured                our own set-up is wrong; outside the family so that nobody swallows it
+ConnectorError
+├── Retryable                later attempt, backoff with jitter; a write that raises this was NOT carried out
+│   ├── NotSent              the request never left us (refused, DNS, connect time-out, circuit open)
+│   └── RateLimited          the provider asked us to wait
+├── OutcomeUnknown           a write was sent and we do not know whether it took effect: look, then decide
+├── NeedsAttention           consent, password or access is gone: the connection pauses, its owner hears
+├── Rejected                 the provider refuses this record for good: dead letter with a cure
+├── MappingFailed            our input for the provider is incomplete: dead letter, points at the mapping
+└── Held                     waits for a person's decision, with the reason and the arithmetic shown
+Misconfigured                our own set-up is wrong; outside the family so that nobody swallows it
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands between a call and the provider: rate budget and circuit. Implemented by ``connections``, used by http."""
+"""What stands between a call and the provider: budget and circuit. Implemented by ``connections``, used by http."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Gate(Protocol):
     """One per connection. Shared state lives behind it, so that all workers see one budget and one circuit."""
 
     async def enter(self, operation: str) -> None:
-        """:raises NotSent: circuit open or budget spent; ``after_seconds`` set, ``counts`` False (waiting is no failure)."""
+        """:raises NotSent: circuit open or budget spent; has ``after_seconds``, ``counts`` is False (waiting)."""
 
     async def report(self, operation: str, outcome: CallOutcome, headers: Mapping[str, str]) -> None:
         """Tell how the call went; ``headers`` lower-cased. Never raises."""

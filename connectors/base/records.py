@@ -310,5 +310,3 @@ class CustomerRef(Canonical):
     name: str = ""
     created: bool = False
     shown: tuple[str, ...] = ()
-
-

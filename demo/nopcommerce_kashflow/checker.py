@@ -143,9 +143,7 @@ class _Check:
             problems.append(f"customer {customer.get('email')!r}, order {email!r}")
         return problems
 
-    def _payments(
-        self, order: dict[str, Any], sales: list[dict[str, Any]], credits: list[dict[str, Any]]
-    ) -> list[str]:
+    def _payments(self, order: dict[str, Any], sales: list[dict[str, Any]], credits: list[dict[str, Any]]) -> list[str]:
         """Payments and tenders add up to the gross once the order is paid; money back to what was refunded."""
         if order["order_status"] == "Cancelled":
             return [] if all(Decimal(d["due_amount"]) == ZERO for d in [*sales, *credits]) else ["open after cancel"]
@@ -253,7 +251,9 @@ def _nets_to_zero(documents: list[dict[str, Any]]) -> list[str]:
 
 def _duplicates(books: dict[str, Any], prefix: str) -> list[str]:
     """A reference, a customer's e-mail or a payment note per document that exists twice."""
-    references = Counter(i["customer_reference"] for i in books["invoices"] if i["customer_reference"].startswith(prefix))
+    references = Counter(
+        i["customer_reference"] for i in books["invoices"] if i["customer_reference"].startswith(prefix)
+    )
     emails = Counter(c["email"].lower() for c in books["customers"] if c["email"])
     payments = Counter(
         (i["invoice_number"], p["pay_note"]) for i in books["invoices"] for p in i["payments"] if p["pay_note"]
@@ -302,9 +302,7 @@ def _money_out(invoices: list[dict[str, Any]], prefix: str) -> dict[str, Decimal
     return dict(totals)
 
 
-def _seconds(
-    orders: list[dict[str, Any]], documents: dict[str, list[dict[str, Any]]], prefix: str
-) -> list[float]:
+def _seconds(orders: list[dict[str, Any]], documents: dict[str, list[dict[str, Any]]], prefix: str) -> list[float]:
     """Order placed → document, for orders that were to be invoiced as placed."""
     found = []
     for order in orders:

@@ -105,7 +105,7 @@ class _Driver:
     # Waiting
 
     def wait_until_agreed(self, *, at_most: float) -> None:
-        """Until every order is equal or held, stock agrees and nothing is open; then a while longer for late doubles."""
+        """Until every order is equal or held, stock agrees, nothing is open; then a while longer for late doubles."""
         deadline = time.monotonic() + at_most
         agreed_since: float | None = None
         while time.monotonic() < deadline:

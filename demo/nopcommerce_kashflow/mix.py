@@ -57,7 +57,9 @@ def _person(dice: random.Random, number: int, *, guest: bool = False) -> dict[st
     }
 
 
-def _lines(dice: random.Random, most: int = 4, quantities: tuple[int, ...] = (1, 1, 1, 2, 3, 7)) -> list[dict[str, Any]]:
+def _lines(
+    dice: random.Random, most: int = 4, quantities: tuple[int, ...] = (1, 1, 1, 2, 3, 7)
+) -> list[dict[str, Any]]:
     skus = dice.sample(range(1, 41), dice.randint(1, most))
     return [{"sku": f"SKU-{sku:03d}", "quantity": dice.choice(quantities)} for sku in skus]
 

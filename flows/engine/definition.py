@@ -179,7 +179,7 @@ AnyNode = Annotated[
 
 
 class Trigger(Document):
-    """``with`` asks the host for more than the record's names: ``pending``, the quantities sold and not yet invoiced."""
+    """``with`` asks the host for more than names: ``pending``, the quantities sold and not yet invoiced."""
 
     role: Id
     record_type: Id

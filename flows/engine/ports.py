@@ -103,11 +103,17 @@ class Host(Protocol):
     settings: Mapping[str, Any]
     may_be_a_repeat: bool
     dry_run: bool
-    links: Links
-    journal: Journal
-    lease: Lease
     facts: dict[str, Any]
     reads: dict[str, dict[tuple[str, str], Any]]
+
+    @property
+    def links(self) -> Links: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def lease(self) -> Lease: ...
 
     def role(self, name: str) -> Role: ...
 
