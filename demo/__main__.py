@@ -29,7 +29,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./run demo",
-        description="Place orders in a sandbox shop, wait until they are through, check each document against its order.",
+        description="Place orders in a sandbox shop, wait until they are through, check each document.",
     )
     parser.add_argument("--pair", choices=sorted(PAIRS), default="nopcommerce-kashflow")
     parser.add_argument("--orders", type=int, default=100, help="how many orders of the fixed mix (default 100)")

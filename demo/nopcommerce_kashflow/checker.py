@@ -268,7 +268,7 @@ def _duplicates(books: dict[str, Any], prefix: str) -> list[str]:
 def _sold_not_invoiced(
     orders: list[dict[str, Any]], documents: dict[str, list[dict[str, Any]]], prefix: str
 ) -> dict[str, int]:
-    """Per SKU what the shop took off its stock for orders that have no invoice (yet): waiting for payment (rule C24)."""
+    """Per SKU what the shop took off its stock for orders that have no invoice (yet), say unpaid ones (rule C24)."""
     pending: Counter[str] = Counter()
     for order in orders:
         if order["order_status"] != "Cancelled" and not order["deleted"] and f"{prefix}{order['id']}" not in documents:
