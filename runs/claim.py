@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from flows.models import Installation
+from runs.contention import tried_again
 from runs.models import InboxEvent, Record, Run
 from tenants.clock import database_now
 
@@ -36,6 +37,7 @@ class Claimed:
     lost: bool = field(default=False)
 
 
+@tried_again
 def events_claim(*, worker: str, limit: int, lease_seconds: float, turn: int = 0) -> list[Claimed]:
     """Take up to ``limit`` due events, lanes in turn (``turn`` says with which lane to begin).
 
@@ -145,6 +147,7 @@ def _runs_open(events: list[InboxEvent], now: datetime) -> None:
     )
 
 
+@tried_again
 def leases_renew(*, held: list[Claimed], lease_seconds: float) -> None:
     """Push the leases forward; whoever is no longer the holder learns it here (``lost``)."""
     if not held:
@@ -156,7 +159,7 @@ def leases_renew(*, held: list[Claimed], lease_seconds: float) -> None:
         for claimed in held:
             mine |= Q(pk=claimed.event_id, fence=claimed.fence)
         rows = InboxEvent.unscoped.filter(mine, state=InboxEvent.State.LEASED)
-        still = set(rows.values_list("pk", flat=True))
+        still = set(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
         rows.update(lease_expires_at=expires)
     for claimed in held:
         if claimed.event_id in still:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Case, F, SmallIntegerField, Value, When
 
 from flows.models import Installation
+from runs.contention import tried_again
 from runs.models import InboxEvent, Record, Run
 from runs.wake import nudge_after_commit
 
@@ -30,11 +31,13 @@ class News:
     fingerprint: str | None = None
 
 
+@tried_again
 def news_store(
     *, installation: Installation, news: Iterable[News], via: str, at: datetime, priority: int = PRIORITY_LIVE
 ) -> int:
     """Store news durably; returns how many records it woke (equal fingerprints wake nobody)."""
-    items = {(item.record_type, item.record_id): item for item in news}
+    # In one order everywhere, so that two senders of the same records wait for each other instead of deadlocking.
+    items = {(item.record_type, item.record_id): item for item in sorted(news, key=_in_order)}
     if not items:
         return 0
     with transaction.atomic():
@@ -43,6 +46,10 @@ def news_store(
         if fresh:
             nudge_after_commit()
     return len(fresh)
+
+
+def _in_order(item: News) -> tuple[str, str]:
+    return item.record_type, item.record_id
 
 
 def _records_touch(installation: Installation, items: list[News], at: datetime, *, imported: bool) -> list[Record]:
@@ -72,6 +79,8 @@ def _records_touch(installation: Installation, items: list[News], at: datetime, 
             record_id__in=[item.record_id for item in items],
         )
     }
+    # Events before records, by primary key: the order in which flushes and claims lock them.
+    _events_lock([record.pk for record in known.values()])
     fresh, changed = [], []
     for item in items:
         record = known[item.record_type, item.record_id]
@@ -86,6 +95,10 @@ def _records_touch(installation: Installation, items: list[News], at: datetime, 
             changed.append(record)
     Record.unscoped.bulk_update(changed, ["fingerprint", "observation", "installation", "imported"])
     return fresh
+
+
+def _events_lock(record_ids: list[int]) -> None:
+    list(InboxEvent.unscoped.select_for_update().filter(record_id__in=record_ids).order_by("pk").values_list("pk"))
 
 
 def _events_merge(installation: Installation, records: list[Record], via: str, at: datetime, priority: int) -> None:

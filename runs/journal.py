@@ -19,6 +19,7 @@ from django.db import close_old_connections, transaction
 from flows.engine.ports import LeaseLost, Link, StepRecord
 from flows.models import Installation
 from runs.claim import Claimed
+from runs.contention import tried_again
 from runs.inbox import News, news_store
 from runs.models import Alert, InboxEvent, Record, RecordLink, Run, StepAttempt
 from runs.payloads import LINK, STEP, payload_seal, step_object
@@ -134,6 +135,7 @@ def _resolve(entry: Entry, error: BaseException | None) -> None:
         entry.flushed.set_exception(error)
 
 
+@tried_again
 def entries_write(batch: list[Entry]) -> set[int]:
     """One transaction for the whole batch; returns the ``id()`` of entries whose worker has been fenced out."""
     with transaction.atomic():

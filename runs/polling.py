@@ -20,6 +20,7 @@ from connectors.base.errors import ConnectorError, NeedsAttention, Retryable
 from connectors.base.triggers import Page
 from connectors.registry import CONNECTORS
 from flows.models import Installation
+from runs.contention import tried_again
 from runs.inbox import News, news_store
 from runs.models import PollCursor, Run
 from runs.plans import listeners_of, plan_of
@@ -114,6 +115,7 @@ async def poll_run(poll: ClaimedPoll, *, context: ActionContext, database: Any) 
         await database.run(poll_failed, poll, Retryable(f"The poll failed on our side: {type(error).__name__}."))
 
 
+@tried_again
 def page_store(poll: ClaimedPoll, page: Page) -> bool:
     """News and cursor in one commit; False when another worker has taken the cursor over."""
     with transaction.atomic():
