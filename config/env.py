@@ -51,6 +51,7 @@ class Env(BaseSettings):
     email_url: str = ""
     alert_email_from: str = "alerts@causeway.invalid"
     max_hook_bytes: int = 1_000_000
+    payload_days: int = 90
 
     @field_validator("master_keys", "allowed_hosts", "allowed_private_targets", mode="before")
     @classmethod

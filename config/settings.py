@@ -145,6 +145,7 @@ LEASE_SECONDS = ENV.lease_seconds
 SETTLE_SECONDS = ENV.settle_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
 MAX_HOOK_BYTES = ENV.max_hook_bytes
+PAYLOAD_DAYS = ENV.payload_days
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
 
 LOGGING = {

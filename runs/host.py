@@ -172,6 +172,7 @@ class RunHost:
         self.latest_role: Role | None = None
         self.facts: dict[str, Any] = {}
         self.reads: dict[str, dict[tuple[str, str], Any]] = {}
+        self.search: dict[str, str] = {}
 
     def start_flow(self, source_role: str) -> None:
         """The record at hand belongs to ``source_role`` of the flow that is walked next."""
@@ -205,5 +206,6 @@ class RunHost:
                 target_account=account,
                 ending=ending,
                 pending_followers=self.plan.pending_followers if ending is not None else (),
+                search=dict(self.search) if ending is not None else {},
             )
         )

@@ -94,7 +94,7 @@ async def _collect(job: ImportJob) -> list[str]:
 def _row(item: PreviewItem) -> dict[str, Any]:
     return {
         "record_id": item.record_id,
-        "label": str(item.facts.get("label", item.record_id)),
+        "label": str(item.facts.get("order_number") or item.record_id),
         "outcome": item.outcome,
         "reason": item.reason,
         "amount": str(item.facts.get("amount", "")),

@@ -21,8 +21,9 @@ from flows.models import Installation
 from runs.claim import Claimed
 from runs.contention import tried_again
 from runs.inbox import News, news_store
-from runs.models import Alert, InboxEvent, Record, RecordLink, Run, StepAttempt
+from runs.models import Alert, InboxEvent, Record, RecordLink, Run, SearchTerm, StepAttempt
 from runs.payloads import LINK, STEP, payload_seal, step_object
+from tenants.blind_index import Searchable, blind_index
 from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Entry:
     target_account: str = ""
     ending: Ending | None = None
     pending_followers: tuple[str, ...] = ()
+    search: dict[str, str] = field(default_factory=dict)
     flushed: asyncio.Future[None] | None = None
 
 
@@ -145,6 +147,7 @@ def entries_write(batch: list[Entry]) -> set[int]:
         _links_write(batch, fenced, now)
         standing = [entry for entry in batch if id(entry) not in fenced]
         _steps_write(standing)
+        _search_write(standing, now)
         for entry in standing:
             if entry.ending is not None:
                 _ending_write(entry.claimed, entry.ending, now)
@@ -188,6 +191,23 @@ def _steps_write(entries: list[Entry]) -> None:
             for offset, step in enumerate(entry.steps)
         ]
     )
+
+
+def _search_write(entries: list[Entry], now: datetime) -> None:
+    """Keyed hashes of what people look a record up by (rule C20); the values themselves are kept sealed only."""
+    terms = [
+        SearchTerm(
+            organisation_id=entry.claimed.organisation_id,
+            record_id=entry.claimed.record.pk,
+            digest=digest,
+            created_at=now,
+        )
+        for entry in entries
+        for kind, value in entry.search.items()
+        if (digest := blind_index(entry.claimed.organisation_id, Searchable(kind), value))
+    ]
+    if terms:
+        SearchTerm.unscoped.bulk_create(terms, ignore_conflicts=True)
 
 
 def _links_write(batch: list[Entry], fenced: set[int], now: datetime) -> None:
@@ -262,7 +282,7 @@ def _record_write(claimed: Claimed, ending: Ending, now: datetime) -> None:
         changes["attempt_open"] = False
     else:
         changes["unclean"] = True
-    if label := str(ending.facts.get("label", "")):
+    if label := str(ending.facts.get("order_number") or ""):
         changes["label"] = label[:200]
     Record.unscoped.filter(pk=record.pk).update(**changes)
 

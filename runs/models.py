@@ -305,6 +305,21 @@ class WorkerSlot(models.Model):
         return f"slot {self.number}"
 
 
+class SearchTerm(TenantModel):
+    """A record is found by an e-mail, a phone number or a name: keyed hashes, purged with the payload (rule C20)."""
+
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="search_terms")
+    digest = models.CharField(max_length=32)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["record", "digest"], name="runs_search_term_once")]
+        indexes = [models.Index(fields=["organisation", "digest"], name="runs_search_by_digest")]
+
+    def __str__(self) -> str:
+        return f"search term of record {self.record_id}"
+
+
 class ImportJob(TenantModel):
     """Past records of a stretch of days: collected and previewed first, then put into the inbox on a person's word.
 

@@ -98,6 +98,7 @@ class PreviewHost:
         self.links = _ReadOnlyLinks(self, known_links)
         self.source = plan.roles[plan.pair.source_role]
         self.reads: dict[str, dict[tuple[str, str], Any]] = {}
+        self.search: dict[str, str] = {}
         self.facts: dict[str, Any] = {}
 
     def role(self, name: str) -> Role:

@@ -13,9 +13,13 @@ from connectors.registry import CONNECTORS
 from flows.models import Installation
 from runs.claim import leases_recover
 from runs.models import InboxEvent
+from runs.retention import forget_old
 from runs.wake import slots_prepare, slots_start
+from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
+
+FORGET_EVERY_SECONDS = 3600.0
 
 
 def sweep_once() -> dict[str, int]:
@@ -44,11 +48,15 @@ def _declared_settle(connector: str) -> float:
 
 def sweep_forever(stop: Callable[[], bool]) -> None:
     slots_prepare()
+    forget_next = 0.0
     while not stop():
         try:
             did = sweep_once()
             if did["recovered"]:
                 log.warning("returned %d events of workers that are gone", did["recovered"])
+            if time.monotonic() >= forget_next:
+                forget_next = time.monotonic() + FORGET_EVERY_SECONDS
+                log.info("forgotten: %s", forget_old(database_now()))
         except DatabaseError:
             log.exception("the sweep could not reach the database; tries again")
             close_old_connections()

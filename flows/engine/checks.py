@@ -114,6 +114,8 @@ class _FlowCheck:
         visible = self._steps(f"{key}.steps", flow.steps, set(BASE_NAMES), "")
         for name, formula in flow.facts.items():
             self._formula(f"{key}.facts.{name}", formula, visible)
+        for kind, formula in flow.search.items():
+            self._formula(f"{key}.search.{kind}", formula, visible)
         return self.problems
 
     def _say(self, path: str, text: str) -> None:

@@ -118,6 +118,7 @@ class CompiledFlow:
     enabled_when: Formula | None
     steps: tuple[Step, ...]
     facts: Mapping[str, Formula]
+    search: Mapping[str, Formula]
     wants_pending: bool = False
 
     def enabled(self, settings: Mapping[str, Any]) -> bool:
@@ -150,6 +151,7 @@ def flow_compile(document: FlowDocument | Mapping[str, Any]) -> CompiledFlow:
         enabled_when=_optional(flow.enabled_when),
         steps=_steps(flow.steps),
         facts=_formulas(flow.facts),
+        search={name: parse_formula(text) for name, text in flow.search.items()},
         wants_pending="pending" in flow.trigger.with_,
     )
 

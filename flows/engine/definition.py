@@ -191,7 +191,8 @@ class FlowDocument(Document):
     """One flow. ``enabled_when`` decides from the settings whether this flow runs for an installation.
 
     ``facts`` are told about the record however the walk ends (amount at stake, currency, document number); one whose
-    values are not there is left out. They must hold no personal data.
+    values are not there is left out. They must hold no personal data. ``search`` names what people look a record up by
+    (``email``, ``phone``, ``name``); only a keyed hash of it is kept.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -201,6 +202,7 @@ class FlowDocument(Document):
     trigger: Trigger
     enabled_when: FormulaText | None = None
     facts: dict[str, FormulaText] = {}
+    search: dict[Literal["email", "phone", "name"], FormulaText] = {}
     steps: list[AnyNode] = Field(min_length=1)
 
 

@@ -93,7 +93,8 @@ class Host(Protocol):
     """Everything one attempt of one event may touch.
 
     ``reads`` (role → answers) and ``facts`` start empty with the attempt; the engine fills them, and the flows of one
-    attempt share them. ``facts`` say of the record what a page shows of it, also when a walk raises.
+    attempt share them. ``facts`` say of the record what a page shows of it, also when a walk raises; ``search`` (kind →
+    value, personal data) is what people look it up by and must be kept hashed only.
     """
 
     tenant_id: str
@@ -105,6 +106,7 @@ class Host(Protocol):
     dry_run: bool
     facts: dict[str, Any]
     reads: dict[str, dict[tuple[str, str], Any]]
+    search: dict[str, str]
 
     @property
     def links(self) -> Links: ...

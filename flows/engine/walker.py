@@ -25,7 +25,7 @@ from flows.engine.compile import (
     message_fill,
 )
 from flows.engine.formula_functions import FunctionFailed, day
-from flows.engine.formulas import FormulaFailed
+from flows.engine.formulas import Formula, FormulaFailed
 from flows.engine.lookups import links_of_record, table_row
 from flows.engine.mapping import mapping_failed
 from flows.engine.ports import Host, StepRecord
@@ -93,19 +93,21 @@ async def walk(flow: CompiledFlow, event: Mapping[str, Any], host: Host) -> Walk
         outcome, reason = "skipped", str(skip)
     finally:
         # Told to the host as well, because what is at stake matters most when the walk does not end well.
-        facts = _facts(flow, state)
+        facts = _told(flow.facts, state)
         host.facts.update(facts)
+        host.search.update({kind: str(value) for kind, value in _told(flow.search, state).items() if value})
     if state.held:
         outcome = "done_with_held"
     return WalkResult(outcome, reason, tuple(state.held), state.outputs, facts)
 
 
-def _facts(flow: CompiledFlow, state: Walk) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for name, formula in flow.facts.items():
+def _told(formulas: Mapping[str, Formula], state: Walk) -> dict[str, Any]:
+    """What can be said of the record as far as the walk came; formulas whose values are not there are left out."""
+    told: dict[str, Any] = {}
+    for name, formula in formulas.items():
         with contextlib.suppress(FormulaFailed):
-            facts[name] = jsonable(formula.evaluate(state.scope))
-    return facts
+            told[name] = jsonable(formula.evaluate(state.scope))
+    return told
 
 
 def _first_scope(event: Mapping[str, Any], host: Host) -> dict[str, Any]:

@@ -185,6 +185,7 @@ class MemoryHost:
     lease: MemoryLease = field(default_factory=MemoryLease)
     facts: dict[str, Any] = field(default_factory=dict)
     reads: dict[str, dict[tuple[str, str], Any]] = field(default_factory=dict)
+    search: dict[str, str] = field(default_factory=dict)
     roles: dict[str, Role] = field(
         default_factory=lambda: {
             "shop": Role("shop", "shopware", "shop-1", "c1"),
