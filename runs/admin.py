@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from runs.models import (
     Alert,
     HookRefusal,
+    ImportJob,
     InboxEvent,
     PollCursor,
     Record,
@@ -131,6 +132,13 @@ class HookRefusalAdmin(ReadOnlyAdmin):
     list_display = ["received_at", "connection", "hook_id", "reason"]
     search_fields = ["hook_id", "reason"]
     list_select_related = ["connection"]
+
+
+@admin.register(ImportJob)
+class ImportJobAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "organisation", "installation", "first_day", "last_day", "state", "created_at"]
+    list_filter = ["state"]
+    list_select_related = ["organisation", "installation"]
 
 
 @admin.register(WorkerSlot)

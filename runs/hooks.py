@@ -82,9 +82,10 @@ def hints_store(connection: Connection, hints: list[Hint]) -> int:
 
 
 def _refuse(connection: Connection | None, public_id: str, status: int, reason: str) -> HttpResponse:
-    HookRefusal.objects.create(
-        connection=connection, hook_id=public_id[:80], reason=reason[:200], received_at=database_now()
-    )
+    if connection is not None:  # an address that is nobody's could be called for ever; the web server's log has it
+        HookRefusal.objects.create(
+            connection=connection, hook_id=public_id[:80], reason=reason[:200], received_at=database_now()
+        )
     if connection is not None and CONNECTORS[connection.connector].punishes_refused_hooks:
         return _answer(200, "received")
     return _answer(status, {404: "No such hook.", 413: "The body is too large."}.get(status, f"Not accepted: {reason}"))

@@ -104,6 +104,8 @@ def _events_lock(record_ids: list[int]) -> None:
 def _events_merge(installation: Installation, records: list[Record], via: str, at: datetime, priority: int) -> None:
     """Open an event per record, or merge into the open one: unclaimed ones wake, claimed ones become dirty (C9)."""
     ids = [record.pk for record in records]
+    # The events were locked before: one that is finishing just now is gone here and gets a successor. An event that
+    # somebody else inserts between this line and the next is read by its worker after our news: nothing is lost.
     existing = set(InboxEvent.unscoped.filter(record_id__in=ids).values_list("record_id", flat=True))
     InboxEvent.unscoped.bulk_create(
         [
