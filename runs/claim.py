@@ -190,9 +190,9 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
             expired, ["state", "worker", "lease_expires_at", "fence", "not_before", "due_at"]
         )
         for event in expired:
-            Run.unscoped.filter(pk=event.run_id).exclude(state__in=Run.TERMINAL).update(
+            Run.unscoped.filter(pk=event.run_id or 0).exclude(state__in=Run.TERMINAL).update(
                 state=Run.State.WAITING,
-                reason="The worker that had this was lost. What it may have sent is looked for before anything is written.",
+                reason="The worker that had this was lost. What it may have sent is looked for before anything else.",
                 next_attempt_at=event.due_at,
             )
     return len(expired)
