@@ -15,13 +15,22 @@ def settings_problems(pair: PairDocument, values: Mapping[str, Any]) -> list[str
     """Every value that does not fit, one sentence each; an empty list means it can be stored."""
     declared = {setting.name: setting for setting in pair.settings}
     problems = [f"There is no setting called “{name}”." for name in values if name not in declared]
+    by_name = settings_problems_by_name(pair, values)
+    return problems + [f"{declared[name].label}: {problem}" for name, problem in by_name.items()]
+
+
+def settings_problems_by_name(pair: PairDocument, values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with each declared setting, by its name, so that a form can say it beside the field."""
+    problems = {}
     for setting in pair.settings:
         value = values.get(setting.name, setting.default)
         if setting.required and value in (None, ""):
-            problems.append(f"{setting.label}: please fill this in.")
+            problems[setting.name] = "please fill this in."
         elif value is not None and (problem := _problem(setting, value)):
-            problems.append(f"{setting.label}: {problem}")
-    return problems + _rule_problems(values.get("extra_rules") or [])
+            problems[setting.name] = problem
+    if "extra_rules" not in problems and (broken := _rule_problems(values.get("extra_rules") or [])):
+        problems["extra_rules"] = " ".join(broken)
+    return problems
 
 
 def _problem(setting: Setting, value: Any) -> str:
@@ -67,5 +76,5 @@ def _rule_problems(rules: Any) -> list[str]:
         try:
             parse_formula(str(rule.get("check", "")) if isinstance(rule, Mapping) else "")
         except FormulaError as error:
-            problems.append(f"Own rule {position + 1}: {error}")
+            problems.append(f"Rule {position + 1}: {error}")
     return problems

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 
+from connections.models import Connection
+from connections.selectors import connections_of
 from flows.models import Installation
-from runs.models import InboxEvent, PollCursor, Record, RecordLink, Run, StepAttempt
+from runs.models import Alert, ImportJob, InboxEvent, PollCursor, Record, RecordLink, Run, StepAttempt
 from runs.payloads import STEP, payload_open, step_object
 from tenants.models import Organisation
 
@@ -46,6 +50,140 @@ class Overview:
     waiting_events: int
     oldest_waiting_at: Any
     cursors: Sequence[PollCursor] = field(default_factory=list)
+
+
+@dataclass
+class InstallationRow:
+    """One installation on the organisation's home: today's ended runs by state, open work, money at stake in it."""
+
+    installation: Installation
+    today: dict[str, int] = field(default_factory=dict)
+    open: dict[str, int] = field(default_factory=dict)
+    money: dict[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def needs_a_person(self) -> int:
+        return sum(self.open.get(state, 0) for state in Run.NEEDS_A_PERSON)
+
+
+@dataclass(frozen=True)
+class Home:
+    """What the first page of an organisation shows. ``money`` waits in runs that have not ended, per currency."""
+
+    rows: Sequence[InstallationRow]
+    connections: Sequence[Connection]
+    alerts: Sequence[Alert]
+    money: dict[str, Decimal]
+
+
+@dataclass(frozen=True)
+class RunTimeline:
+    run: Run
+    attempts: Sequence[TimelineAttempt]
+
+
+MOST_SHOWN = 100
+MOST_ADDED_UP = 20_000
+
+
+def home_of(organisation: Organisation, *, since: datetime) -> Home:
+    """:param since: the beginning of the organisation's day."""
+    installations = Installation.objects.for_tenant(organisation).exclude(state=Installation.State.REMOVED)
+    rows = {
+        installation.pk: InstallationRow(installation)
+        for installation in installations.select_related("source", "target", "pair_version")[:MOST_SHOWN]
+    }
+    runs = Run.objects.for_tenant(organisation).filter(installation__in=rows)
+    ended = runs.filter(finished_at__gte=since).values_list("installation", "state").annotate(Count("pk"))
+    for installation, state, count in ended.order_by():
+        rows[installation].today[state] = count
+    still_open = defaultdict(list)
+    waiting = runs.exclude(state__in=Run.TERMINAL).values_list("installation", "state", "facts")[:MOST_ADDED_UP]
+    for installation, state, facts in waiting:
+        rows[installation].open[state] = rows[installation].open.get(state, 0) + 1
+        still_open[installation].append(facts)
+    for installation, facts in still_open.items():
+        rows[installation].money = money_at_stake(facts)
+    return Home(
+        rows=list(rows.values()),
+        connections=list(connections_of(organisation)[:MOST_SHOWN]),
+        alerts=list(Alert.objects.for_tenant(organisation).filter(seen_at=None).order_by("-created_at", "-pk")[:20]),
+        money=money_at_stake(one for facts in still_open.values() for one in facts),
+    )
+
+
+def attention_count(organisation: Organisation) -> int:
+    """How many runs wait for a person."""
+    return Run.objects.for_tenant(organisation).filter(state__in=Run.NEEDS_A_PERSON).count()
+
+
+def installation_get(organisation: Organisation, installation_id: int) -> Installation:
+    """With its connections and version. :raises Installation.DoesNotExist: not there or another tenant's."""
+    rows = Installation.objects.for_tenant(organisation).select_related("source", "target", "pair_version")
+    return rows.get(pk=installation_id)
+
+
+def record_get(organisation: Organisation, record_id: int) -> Record:
+    """:raises Record.DoesNotExist: not there or another tenant's."""
+    rows = Record.objects.for_tenant(organisation).select_related(
+        "installation__source", "installation__target", "installation__pair_version", "latest_run"
+    )
+    return rows.get(pk=record_id)
+
+
+def records_found(
+    installation: Installation, *, record_type: str, state: str = "", search: str = ""
+) -> QuerySet[Record]:
+    """Records of one kind, latest first. ``search``: order number, part of the label, or number of a document."""
+    rows = (
+        Record.objects.for_tenant(installation.organisation_id)
+        .filter(installation=installation, record_type=record_type)
+        .select_related("latest_run")
+        .order_by("-updated_at", "-pk")
+    )
+    if state:
+        rows = rows.filter(latest_run__state=state)
+    if search:
+        documents = RecordLink.objects.for_tenant(installation.organisation_id).filter(
+            record=OuterRef("pk"), external_id=search
+        )
+        rows = rows.filter(
+            Q(record_id=search) | Q(label__icontains=search) | Q(facts__order_number=search) | Exists(documents)
+        )
+    return rows
+
+
+def record_counts(installation: Installation, *, record_type: str) -> dict[str, int]:
+    """Records of one kind by the state of their latest run; under ``""`` those nobody has looked at yet."""
+    rows = Record.objects.for_tenant(installation.organisation_id).filter(
+        installation=installation, record_type=record_type
+    )
+    counted = rows.values_list("latest_run__state").annotate(Count("pk")).order_by()
+    return {state or "": count for state, count in counted}
+
+
+def record_timelines(record: Record, *, runs: int = 10) -> list[RunTimeline]:
+    """The latest runs of a record, newest first, each with its attempts and steps in order."""
+    latest = list(Run.objects.for_tenant(record.organisation_id).filter(record=record).order_by("-pk")[:runs])
+    attempts: dict[int, dict[int, list[StepAttempt]]] = {run.pk: {} for run in latest}
+    steps = StepAttempt.objects.for_tenant(record.organisation_id).filter(run__in=latest).defer("sealed")
+    for step in steps.order_by("run", "attempt", "sequence"):
+        attempts[step.run_id].setdefault(step.attempt, []).append(step)
+    return [
+        RunTimeline(run, [TimelineAttempt(number, tried) for number, tried in attempts[run.pk].items()])
+        for run in latest
+    ]
+
+
+def import_progress(job: ImportJob) -> dict[str, int]:
+    """What became of a started import: records still waiting, and its runs by state."""
+    events = InboxEvent.objects.for_tenant(job.organisation_id).filter(
+        installation=job.installation_id, via=Run.Via.IMPORT, state=InboxEvent.State.WAITING, run=None
+    )
+    runs = Run.objects.for_tenant(job.organisation_id).filter(
+        installation=job.installation_id, via=Run.Via.IMPORT, started_at__gte=job.imported_at
+    )
+    return {"queued": events.count(), **dict(runs.values_list("state").annotate(Count("pk")).order_by())}
 
 
 def records_recent(installation: Installation, *, record_type: str, limit: int = 50, state: str = "") -> list[Record]:
