@@ -79,10 +79,10 @@ def test_it_says_what_it_is_and_where_it_is_documented(connector: Connector) -> 
 
 @connectors
 def test_a_stated_rate_limit_names_its_source(connector: Connector) -> None:
-    limit = connector.limit
-    assert limit is None or (
-        isinstance(limit, RateLimit) and limit.calls > 0 and limit.per_seconds > 0 and limit.source
-    )
+    if (limit := connector.limit) is not None:
+        assert limit.calls > 0
+        assert limit.per_seconds > 0
+        assert limit.source.strip()
 
 
 @connectors
