@@ -55,7 +55,7 @@ def import_create(
 def import_collect(job: ImportJob) -> None:
     """Read which records there are and dry-run the first ``MOST_PREVIEWED``. Talks to both systems."""
     try:
-        job.record_ids = asyncio.run(_collect(job))
+        job.record_ids = asyncio.run(_collect(job, _past_trigger(job.installation)))
         records = [("order", record_id) for record_id in job.record_ids[:MOST_PREVIEWED]]
         job.rows = [_row(item) for item in preview(job.installation, records)]
         job.state, job.error = ImportJob.State.PREVIEWED, ""
@@ -73,15 +73,14 @@ def _past_trigger(installation: Installation) -> type[PollTrigger]:
     raise ImportRefused(f"{installation.source.name} offers no reading of past orders.")
 
 
-async def _collect(job: ImportJob) -> list[str]:
+async def _collect(job: ImportJob, trigger: type[PollTrigger]) -> list[str]:
     database = Database()
     clients = Clients(database)
     ids: dict[str, None] = {}
     try:
-        trigger = _past_trigger(job.installation)()
         opened = await clients.of(str(job.installation.source_id))
         cursor = {"from": job.first_day.isoformat(), "to": job.last_day.isoformat()}
-        async for page in trigger.read(opened.context(opened.account_id, {}), cursor):
+        async for page in trigger().read(opened.context(opened.account_id, {}), cursor):
             ids.update(dict.fromkeys(seen.record_id for seen in page.observations))
             if len(ids) > MOST_RECORDS:
                 raise ImportRefused(f"More than {MOST_RECORDS:,} orders: choose fewer days at a time.")

@@ -126,7 +126,7 @@ def preview(installation: Installation, records: Sequence[tuple[str, str]]) -> l
 async def _preview_all(installation: Installation, records: Sequence[tuple[str, str]]) -> list[PreviewItem]:
     database = Database()
     clients = Clients(database)
-    plan = plan_of(installation)
+    plan = await database.run(plan_of, installation)  # may still have to read its version and connections
     turn = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def one(record: tuple[str, str]) -> PreviewItem:
