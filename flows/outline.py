@@ -63,6 +63,11 @@ def record_types_of(installation: Installation) -> list[str]:
     return list(dict.fromkeys(flow["trigger"]["record_type"] for flow in flows))
 
 
+def flow_titles_of(installation: Installation) -> dict[str, str]:
+    """Title by key of every flow of the installation's version."""
+    return {flow["key"]: flow["title"] for flow in installation.pair_version.document["flows"]}
+
+
 def _starts(trigger: Mapping[str, Any]) -> str:
     ways = {"webhook": "at once when told", "poll": "when a poll sees it", "manual": "by hand", "import": "by import"}
     told = ", ".join(ways.get(way, way) for way in trigger["via"])

@@ -96,7 +96,7 @@ def _rows_field(setting: Setting, pairs: list[tuple[str, Any]], error: str, *, k
 def _cell(inner: Any, column: Column) -> Any:
     if isinstance(inner, Mapping):
         # A new row starts switched on: what a person adds is meant to count.
-        return inner.get(column.name, column.type == "switch" and not inner)
+        return inner.get(column.name, (not inner) if column.type == "switch" else "")
     return inner
 
 
@@ -111,7 +111,10 @@ def _read(setting: Setting, posted: Mapping[str, str]) -> Any:
             if setting.columns:
                 return [cells for _, cells in _read_rows(setting, posted)]
             return [line.strip() for line in (lines or "").splitlines() if line.strip()]
-    return posted.get(setting.name, "").strip()
+    typed = posted.get(setting.name, "")
+    # Blanks at an edge are slips, unless the setting is made with one (a mark that stands before a text).
+    meant = isinstance(setting.default, str) and setting.default != setting.default.strip()
+    return typed if meant else typed.strip()
 
 
 def _read_table_lines(lines: str) -> dict[str, str]:

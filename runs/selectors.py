@@ -37,9 +37,37 @@ class CauseGroup:
 
 
 @dataclass(frozen=True)
+class TimelineFlow:
+    """The steps of one flow within an attempt. ``written``: ids over there that it wrote or met again."""
+
+    key: str
+    steps: Sequence[StepAttempt]
+
+    @property
+    def written(self) -> list[str]:
+        return list(dict.fromkeys(step.external_id for step in self.steps if step.external_id))
+
+    @property
+    def has_trouble(self) -> bool:
+        return any(step.error for step in self.steps)
+
+    @property
+    def seconds(self) -> float:
+        return sum(step.seconds for step in self.steps)
+
+
+@dataclass(frozen=True)
 class TimelineAttempt:
     number: int
     steps: Sequence[StepAttempt]
+
+    @property
+    def flows(self) -> list[TimelineFlow]:
+        """The steps by flow, in the order the flows ran; a step's path begins with its flow's key."""
+        grouped: dict[str, list[StepAttempt]] = {}
+        for step in self.steps:
+            grouped.setdefault(step.path.partition(".")[0], []).append(step)
+        return [TimelineFlow(key, steps) for key, steps in grouped.items()]
 
 
 @dataclass(frozen=True)

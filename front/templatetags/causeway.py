@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
+ABBREVIATIONS = {"vat": "VAT", "sku": "SKU", "url": "URL", "api": "API"}
 SIGNS = {"GBP": "£", "EUR": "€", "USD": "$"}
 TONES = {
     "done": "good", "active": "good", "would_write": "good", "adopted": "good", "planned": "good",
@@ -36,6 +37,12 @@ def money(amount: Any, currency: str = "") -> str:
     if currency in SIGNS:
         return f"{minus}{SIGNS[currency]}{figures}"
     return f"{minus}{figures} {currency}".rstrip()
+
+
+@register.filter
+def worth(facts: Mapping[str, Any]) -> str:
+    """The amount a record's facts state, in its currency. Not every kind of record has one."""
+    return money(facts.get("amount", ""), str(facts.get("currency", "")))
 
 
 @register.filter
@@ -68,6 +75,8 @@ def age(value: datetime | None) -> str:
 @register.filter
 def span(seconds: float) -> str:
     """``0.0123`` → ``12 ms``; ``125`` → ``2 min``."""
+    if seconds < 0.0005:
+        return "under 1 ms"
     if seconds < 1:
         return f"{max(seconds, 0) * 1000:.0f} ms"
     if seconds < 120:
@@ -87,8 +96,14 @@ def tone(state: str) -> str:
 @register.filter
 def words(code: str) -> str:
     """``create_invoice`` → ``Create invoice``."""
-    text = str(code).replace("_", " ").replace("-", " ").strip()
+    text = " ".join(ABBREVIATIONS.get(word, word) for word in str(code).replace("_", " ").replace("-", " ").split())
     return text[:1].upper() + text[1:]
+
+
+@register.filter
+def outcome_of(operation: str) -> str:
+    """What an operation leaves behind: ``create_invoice`` → ``Invoice``."""
+    return words(operation.partition("_")[2] or operation)
 
 
 @register.filter

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from flows.outline import flow_titles_of
 from runs.models import Record, Run, StepAttempt
 from runs.preview import preview
 from runs.replays import record_run_again, run_cancel, runs_replay
@@ -86,6 +87,8 @@ def _page(request: MemberRequest, record: Record, **more: object) -> HttpRespons
         "record": record,
         "installation": record.installation,
         "run": record.latest_run,
+        "flow_titles": flow_titles_of(record.installation),
+        "currency": str(record.facts.get("currency", "")),
         "documents": documents_of(record),
         "timelines": record_timelines(record),
         "alerts": list(record.alerts.order_by("-pk")[:10]),
