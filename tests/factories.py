@@ -6,6 +6,9 @@ import factory
 from factory.django import DjangoModelFactory
 
 from connections.models import Connection
+from flows.models import Installation
+from flows.services import account_key, pair_publish
+from runs.models import InboxEvent, Record, Run
 from tenants.models import Membership, Organisation, Role, User
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
@@ -75,3 +78,78 @@ class ConnectionFactory(DjangoModelFactory):
 
         if create and given:
             credentials_store(self, given, at=NOW)
+
+
+class InstallationFactory(DjangoModelFactory):
+    """The shipped pair, switched on, between two active connections of one organisation."""
+
+    class Meta:
+        model = Installation
+
+    organisation = factory.SubFactory(OrganisationFactory)
+    name = factory.Sequence(lambda n: f"Shop {n} to books")
+    pair_version = factory.LazyFunction(lambda: pair_publish(pair_key="nopcommerce-kashflow", at=NOW))
+    source = factory.SubFactory(
+        ConnectionFactory, connector="nopcommerce", organisation=factory.SelfAttribute("..organisation")
+    )
+    target = factory.SubFactory(ConnectionFactory, organisation=factory.SelfAttribute("..organisation"))
+    source_account = factory.LazyAttribute(lambda row: account_key(row.source))
+    target_account = factory.LazyAttribute(lambda row: account_key(row.target))
+    reference_prefix = factory.Sequence(lambda n: f"N{n}-")
+    start_at = NOW
+    state = Installation.State.ACTIVE
+    created_at = NOW
+
+
+class RecordFactory(DjangoModelFactory):
+    """An order nobody has looked at yet."""
+
+    class Meta:
+        model = Record
+
+    installation = factory.SubFactory(InstallationFactory)
+    organisation = factory.SelfAttribute("installation.organisation")
+    lane = factory.SelfAttribute("installation.lane")
+    record_type = "order"
+    record_id = factory.Sequence(lambda n: str(1000 + n))
+    created_at = NOW
+    updated_at = NOW
+
+
+class RunFactory(DjangoModelFactory):
+    """The latest run of its record. One that waits for a person or for its time has an open event, as in life."""
+
+    class Meta:
+        model = Run
+        skip_postgeneration_save = True
+
+    record = factory.SubFactory(RecordFactory)
+    installation = factory.SelfAttribute("record.installation")
+    organisation = factory.SelfAttribute("record.organisation")
+    pair_version = factory.SelfAttribute("record.installation.pair_version")
+    via = Run.Via.WEBHOOK
+    state = Run.State.DONE
+    attempts = 1
+    received_at = NOW
+    started_at = NOW
+    finished_at = factory.LazyAttribute(lambda row: NOW if row.state in Run.TERMINAL else None)
+
+    @factory.post_generation
+    def open_event(self, create, given, **_):
+        if not create:
+            return
+        self.record.latest_run = self
+        self.record.facts = {**self.record.facts, **self.facts}
+        self.record.save()
+        if self.state not in Run.TERMINAL:
+            state = self.state if self.state in Run.NEEDS_A_PERSON else InboxEvent.State.WAITING
+            InboxEvent.objects.create(
+                organisation=self.organisation,
+                record=self.record,
+                installation=self.installation,
+                run=self,
+                via=self.via,
+                state=state,
+                due_at=NOW,
+                received_at=NOW,
+            )
