@@ -237,6 +237,10 @@ def _link_write(entry: Entry, link: Link, now: datetime, *, late: bool) -> None:
             "created_at": now,
         },
     )
+    if not created and link.replaces:
+        if not late:  # whoever has the record now may have written something newer
+            _link_replace(row, entry, link, now)
+        return
     if not created and row.external_id != link.external_id[:200]:
         Alert.unscoped.create(
             organisation_id=claimed.organisation_id,
@@ -249,6 +253,12 @@ def _link_write(entry: Entry, link: Link, now: datetime, *, late: bool) -> None:
             details={"effect_key": link.effect_key, "ids": [row.external_id, link.external_id], "late": late},
             created_at=now,
         )
+
+
+def _link_replace(row: RecordLink, entry: Entry, link: Link, now: datetime) -> None:
+    row.run, row.external_id, row.facts, row.created_at = entry.claimed.run, link.external_id[:200], link.input_facts, now
+    row.sealed = payload_seal(row.organisation_id, LINK, link.effect_key, link.output)
+    row.save(update_fields=["run", "external_id", "facts", "created_at", "sealed"])
 
 
 def _ending_write(claimed: Claimed, ending: Ending, now: datetime) -> None:

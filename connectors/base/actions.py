@@ -108,6 +108,13 @@ class WriteAction(Action[In, Out]):
         """Carry it out. Raises OutcomeUnknown when sent and unanswered; Retryable only if certainly not done."""
         raise NotImplementedError
 
+    def following(self, data: In, earlier: Out) -> In | None:
+        """The input of a write of state, knowing the output of our latest write of it; None where nothing changed.
+
+        :param earlier: as ``write`` returned it then, which may be long ago.
+        """
+        return data
+
     def pretend(self, data: In) -> Out:
         """An output of the right shape for a dry run, where nothing is written (ids read ``(new)``)."""
         raise NotImplementedError

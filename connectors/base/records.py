@@ -284,6 +284,26 @@ class PaymentRef(Canonical):
     reference: str = ""
 
 
+class PaymentThere(Canonical):
+    """A payment as it stands on a document. ``reference`` is ours where we recorded it."""
+
+    id: str
+    amount: Amount
+    reference: str = ""
+
+
+class DocumentThere(Canonical):
+    """A sales document as it stands in a ledger just now, with everything that was paid on it."""
+
+    number: str
+    reference: str
+    issued_date: date
+    currency: str = ""
+    gross: Amount
+    paid: Amount = Decimal(0)
+    payments: tuple[PaymentThere, ...] = ()
+
+
 class CustomerDraft(Canonical):
     """A customer as we want the ledger (or shop) to know it. ``code`` is deterministic: the natural key."""
 
@@ -302,7 +322,10 @@ class CustomerDraft(Canonical):
 
 
 class CustomerRef(Canonical):
-    """``shown`` lists fields we left alone because a person edited them there."""
+    """``shown`` lists fields we left alone because a person edited them there.
+
+    ``written``: what we have said of this customer so far, this time included; by it we know our own values again.
+    """
 
     id: str
     code: str = ""
@@ -310,3 +333,4 @@ class CustomerRef(Canonical):
     name: str = ""
     created: bool = False
     shown: tuple[str, ...] = ()
+    written: CustomerDraft | None = None

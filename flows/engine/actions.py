@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from connectors.base.actions import Action, ReadAction, WriteAction
 from connectors.base.errors import Held, Rejected
 from flows.engine.compile import ActionStep, CompiledEffect, evaluate, message_fill
-from flows.engine.effects import EffectRequest, EffectResult, effect_perform
+from flows.engine.effects import EffectRequest, EffectResult, Latest, effect_perform
 from flows.engine.mapping import input_refused, mapping_failed
 from flows.engine.state import Walk
 from flows.engine.values import Record, as_text, jsonable, plain
@@ -86,8 +87,25 @@ def _request(state: Walk, step: ActionStep, action: WriteAction[Any, Any], data:
         name: evaluate(formula, state.scope, f"{step.id}.effect.facts.{name}") for name, formula in effect.facts.items()
     }
     return EffectRequest(
-        role, action, data, qualifier, None if record is None else as_text(record), facts, effect.remember
+        role=role,
+        action=action,
+        data=data,
+        qualifier=qualifier,
+        record=None if record is None else as_text(record),
+        facts=facts,
+        remember=effect.remember is True,
+        latest=_latest(state, step, effect),
     )
+
+
+def _latest(state: Walk, step: ActionStep, effect: CompiledEffect) -> Latest | None:
+    if effect.remember != "latest":
+        return None
+    path = f"{step.id}.effect.as_of"
+    as_of = evaluate(effect.as_of, state.scope, path) if effect.as_of is not None else state.host.now()
+    if not isinstance(as_of, datetime):
+        raise mapping_failed(path, "a moment is needed here")
+    return Latest(as_of, effect.skip_unchanged)
 
 
 _NOTES = {

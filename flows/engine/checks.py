@@ -111,6 +111,7 @@ class _FlowCheck:
         if flow.enabled_when:
             self._formula(f"{key}.enabled_when", flow.enabled_when, {"settings"})
         self._trigger(f"{key}.trigger")
+        self._takes_back(f"{key}.takes_back")
         visible = self._steps(f"{key}.steps", flow.steps, set(BASE_NAMES), "")
         for name, formula in flow.facts.items():
             self._formula(f"{key}.facts.{name}", formula, visible)
@@ -129,6 +130,12 @@ class _FlowCheck:
             if trigger.record_type not in offered:
                 known = ", ".join(sorted(offered)) or "none"
                 self._say(path, f"{connector.name} offers no records '{trigger.record_type}'; it offers {known}")
+
+    def _takes_back(self, path: str) -> None:
+        offered = {action.key for role in self.roles.values() for action in role.actions}
+        for operation in self.flow.takes_back:
+            if operation not in offered:
+                self._say(path, f"neither side has an operation '{operation}'")
 
     def _role(self, path: str, name: str) -> Connector | None:
         if name not in self.roles:
@@ -199,6 +206,8 @@ class _FlowCheck:
             self._formula(f"{path}.effect.qualifier", node.effect.qualifier, visible)
             if node.effect.record:
                 self._formula(f"{path}.effect.record", node.effect.record, visible)
+            if node.effect.as_of:
+                self._formula(f"{path}.effect.as_of", node.effect.as_of, visible)
             for name, formula in node.effect.facts.items():
                 self._formula(f"{path}.effect.facts.{name}", formula, visible)
         self._message(f"{path}.message", node.message, visible)
@@ -226,6 +235,8 @@ class _FlowCheck:
                     path, f"{node.operation} writes: it needs an effect with a qualifier, or a repeat would double it"
                 )
             return
+        if node.effect.remember == "latest" and action.once is Once.LOOK_FIRST:
+            self._say(path, f"{node.operation} makes a new record each time; 'latest' is for writes of a state")
         qualifier = _parsed(node.effect.qualifier)
         if item and qualifier is not None and item not in qualifier.names:
             self._say(path, f"the qualifier does not read '{item}', so all elements would be one effect")

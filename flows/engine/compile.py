@@ -11,6 +11,7 @@ from flows.engine.definition import (
     ActionNode,
     AnyNode,
     BranchNode,
+    Effect,
     FlowDocument,
     ForEachNode,
     LinksLookup,
@@ -43,7 +44,9 @@ class CompiledEffect:
     qualifier: Formula
     record: Formula | None
     facts: Mapping[str, Formula]
-    remember: bool
+    remember: bool | str
+    as_of: Formula | None = None
+    skip_unchanged: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class CompiledFlow:
     facts: Mapping[str, Formula]
     search: Mapping[str, Formula]
     wants_pending: bool = False
+    takes_back: tuple[str, ...] = ()
 
     def enabled(self, settings: Mapping[str, Any]) -> bool:
         """Whether the settings of an installation switch this flow on. :raises MappingFailed: the formula fails."""
@@ -153,6 +157,7 @@ def flow_compile(document: FlowDocument | Mapping[str, Any]) -> CompiledFlow:
         facts=_formulas(flow.facts),
         search={name: parse_formula(text) for name, text in flow.search.items()},
         wants_pending="pending" in flow.trigger.with_,
+        takes_back=tuple(flow.takes_back),
     )
 
 
@@ -201,14 +206,21 @@ def _action(node: ActionNode) -> ActionStep:
         role=node.role,
         operation=node.operation,
         input=InputMapping(node.input),
-        effect=None
-        if effect is None
-        else CompiledEffect(
-            parse_formula(effect.qualifier), _optional(effect.record), _formulas(effect.facts), effect.remember
-        ),
+        effect=None if effect is None else _effect(effect),
         on_missing=node.on_missing,
         message=node.message,
         cure=node.cure,
+    )
+
+
+def _effect(effect: Effect) -> CompiledEffect:
+    return CompiledEffect(
+        qualifier=parse_formula(effect.qualifier),
+        record=_optional(effect.record),
+        facts=_formulas(effect.facts),
+        remember=effect.remember,
+        as_of=_optional(effect.as_of),
+        skip_unchanged=effect.when_unchanged == "skip",
     )
 
 

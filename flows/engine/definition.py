@@ -63,12 +63,20 @@ class Effect(Document):
     link, for later steps that ask what was written (``lookup`` of kind links); no personal data. ``remember`` false is
     for writes that carry the present state over (a customer's address): every event writes what is true now, and only
     a possible repeat of the same attempt looks first.
+
+    ``remember`` ``"latest"`` is for state that many events and records carry over (a customer, by several orders and by
+    the customer's own record; then ``record`` names the thing): the latest write is remembered in place of the one
+    before, and the operation is told of it, so that it may change what we wrote and leave what a person did. Unchanged
+    state is not written again, unless ``when_unchanged`` is ``write``. ``as_of`` is a moment: what is older than the
+    latest write changes nothing of ours.
     """
 
     qualifier: FormulaText
     record: FormulaText | None = None
     facts: dict[str, FormulaText] = {}
-    remember: bool = True
+    remember: bool | Literal["latest"] = True
+    as_of: FormulaText | None = None
+    when_unchanged: Literal["skip", "write"] = "skip"
 
 
 class Node(Document):
@@ -193,6 +201,9 @@ class FlowDocument(Document):
     ``facts`` are told about the record however the walk ends (amount at stake, currency, document number); one whose
     values are not there is left out. They must hold no personal data. ``search`` names what people look a record up by
     (``email``, ``phone``, ``name``); only a keyed hash of it is kept.
+
+    ``takes_back`` makes it a flow that undoes: only records a person has taken back are walked by it, and by no other
+    flow. It names the operations whose remembered effects no longer stand once it has ended (correctness rule C27).
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -203,6 +214,7 @@ class FlowDocument(Document):
     enabled_when: FormulaText | None = None
     facts: dict[str, FormulaText] = {}
     search: dict[Literal["email", "phone", "name"], FormulaText] = {}
+    takes_back: list[Id] = []
     steps: list[AnyNode] = Field(min_length=1)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -27,6 +28,17 @@ SEPARATOR = "|"
 
 
 @dataclass(frozen=True)
+class Latest:
+    """A write of a state that many events carry over; only the latest is remembered.
+
+    ``as_of``: when the state was true; ``skip_unchanged``: what was written already is not written again.
+    """
+
+    as_of: datetime
+    skip_unchanged: bool = True
+
+
+@dataclass(frozen=True)
 class EffectRequest:
     """One intended effect. ``remember`` false: a write of the present state, which every event repeats anew."""
 
@@ -37,6 +49,7 @@ class EffectRequest:
     record: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     remember: bool = True
+    latest: Latest | None = None
 
 
 @dataclass(frozen=True)
@@ -60,11 +73,13 @@ def effect_key(host: Host, role: Role, operation: str, qualifier: str, record: s
     """Equal for every event, attempt, flow version and reconnect that means the same effect (rule C1).
 
     Each part is percent-encoded, so no account or order number can imitate a separator. Accounts carry their
-    connector, and the record its type: order 7 and product 7 of one shop are two records.
+    connector, and the record its type: order 7 and product 7 of one shop are two records. A ``record`` that several
+    records share has no type, because records of several types may share it.
     """
     target = (role.connector, role.account_id)
     source = (host.source.connector, host.source.account_id)
-    parts = (host.tenant_id, *target, operation, *source, host.record_type, record or host.record_id, qualifier)
+    named = ("", record) if record else (host.record_type, host.record_id)
+    parts = (host.tenant_id, *target, operation, *source, *named, qualifier)
     return SEPARATOR.join(quote(str(part), safe=":@+ .,") for part in parts)
 
 
@@ -81,6 +96,8 @@ async def effect_perform(host: Host, request: EffectRequest) -> EffectResult:
     :raises OutcomeUnknown: sent, and nobody knows; nothing else may run in this walk.
     """
     key = effect_key(host, request.role, request.action.key, request.qualifier, request.record)
+    if request.latest is not None:
+        return await _perform_latest(host, request, key, request.latest)
     known = await _remembered(host, request, key)
     if known is not None:
         return known
@@ -92,6 +109,22 @@ async def effect_perform(host: Host, request: EffectRequest) -> EffectResult:
     if host.dry_run:
         return await _plan(request, ctx, key)
     return await _write(host, request, ctx, key)
+
+
+async def _perform_latest(host: Host, request: EffectRequest, key: str, latest: Latest) -> EffectResult:
+    """Carry a state over, knowing what we wrote last. What is older than that fills in and is not remembered."""
+    known = await host.links.find(key)
+    as_of = latest.as_of.astimezone(UTC).isoformat(timespec="microseconds")
+    newest = known is None or known.input_facts.get("as_of", "") <= as_of
+    if known is not None and newest:
+        earlier = request.action.output.model_validate(known.output)
+        data = request.action.following(request.data, earlier)
+        if data is None and latest.skip_unchanged:
+            return EffectResult(plain(earlier), "remembered", key, known.external_id)
+        request = replace(request, data=data or request.data)
+    request = replace(request, remember=newest, facts={**request.facts, "as_of": as_of})
+    ctx = replace(await host.context(request.role.name), effect_key=key)
+    return await (_plan(request, ctx, key) if host.dry_run else _write(host, request, ctx, key))
 
 
 async def _remembered(host: Host, request: EffectRequest, key: str) -> EffectResult | None:
@@ -171,6 +204,7 @@ def _link(
         adopted=adopted,
         why=why,
         input_facts=jsonable(request.facts if facts is None else facts),
+        replaces=request.latest is not None,
     )
 
 

@@ -15,6 +15,7 @@ class Link:
     """A remembered effect: which record of ours became which record there (rule C1; unique on ``effect_key``).
 
     ``output`` is the action's output, JSON-able; ``adopted`` tells that a look found it, ``why`` what differed then.
+    ``replaces``: it takes the place of what was remembered under this key before (the latest write of a state).
     """
 
     effect_key: str
@@ -25,6 +26,7 @@ class Link:
     adopted: bool = False
     why: str = ""
     input_facts: dict[str, Any] = field(default_factory=dict)
+    replaces: bool = False
 
 
 @dataclass(frozen=True)

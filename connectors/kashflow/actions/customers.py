@@ -58,7 +58,12 @@ class EnsureCustomer(LedgerWrite[CustomerToEnsure, CustomerRef]):
                 existing, created_id = await self._insert(ctx, data)
                 if existing is None:
                     return CustomerRef(
-                        id=str(created_id), code=data.code, email=data.email, name=data.name, created=True
+                        id=str(created_id),
+                        code=data.code,
+                        email=data.email,
+                        name=data.name,
+                        created=True,
+                        written=_said(data),
                     )
             return await self._update(ctx, data, existing)
 
@@ -84,7 +89,12 @@ class EnsureCustomer(LedgerWrite[CustomerToEnsure, CustomerRef]):
         update = _update_of(ctx, data, existing)
         if update.changes:
             await ledger_of(ctx).customer_update(existing, update.changes)
-        return _ref(existing, update)
+        return _ref(existing, update, _said(data))
+
+    def following(self, data: CustomerToEnsure, earlier: CustomerRef) -> CustomerToEnsure | None:
+        """The same customer also under a new e-mail address, from which another code would follow."""
+        known = data.model_copy(update={"code": earlier.code or data.code, "last_written": earlier.written})
+        return None if earlier.written is not None and _said(known) == earlier.written else known
 
     def pretend(self, data: CustomerToEnsure) -> CustomerRef:
         return CustomerRef(id=NEW, code=data.code, email=data.email, name=data.name, created=True)
@@ -111,7 +121,16 @@ async def _look(ctx: ActionContext, email: str, code: str) -> LedgerCustomer | N
     return await ledger.customer_by_code(code) if code.strip() else None
 
 
-def _ref(found: LedgerCustomer, update: Update | None = None) -> CustomerRef:
+def _said(data: CustomerToEnsure) -> CustomerDraft:
+    """Everything we have said of the customer so far: blanks say nothing and leave what we said before."""
+    earlier = data.last_written
+    told = {name: getattr(data, name) for name in CustomerDraft.model_fields}
+    if earlier is not None:
+        told |= {name: getattr(earlier, name) for name, value in told.items() if not value}
+    return CustomerDraft(**told)
+
+
+def _ref(found: LedgerCustomer, update: Update | None = None, written: CustomerDraft | None = None) -> CustomerRef:
     fields = {**found.fields, **(update.changes if update else {})}
     return CustomerRef(
         id=str(found.id),
@@ -119,4 +138,5 @@ def _ref(found: LedgerCustomer, update: Update | None = None) -> CustomerRef:
         email=fields.get("email", ""),
         name=fields.get("name", ""),
         shown=update.shown if update else (),
+        written=written,
     )
