@@ -256,7 +256,8 @@ def _link_write(entry: Entry, link: Link, now: datetime, *, late: bool) -> None:
 
 
 def _link_replace(row: RecordLink, entry: Entry, link: Link, now: datetime) -> None:
-    row.run, row.external_id, row.facts, row.created_at = entry.claimed.run, link.external_id[:200], link.input_facts, now
+    row.run, row.external_id, row.facts = entry.claimed.run, link.external_id[:200], link.input_facts
+    row.created_at = now
     row.sealed = payload_seal(row.organisation_id, LINK, link.effect_key, link.output)
     row.save(update_fields=["run", "external_id", "facts", "created_at", "sealed"])
 
