@@ -111,6 +111,12 @@ def item(mapping: Mapping[str, Any], key: str) -> Any:
     return mapping.get(key, "")
 
 
+@register.filter
+def figures(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an error's details is for people: not the place in the definition, not the formula that was checked."""
+    return {key: value for key, value in (details or {}).items() if key not in ("step", "check")}
+
+
 @register.inclusion_tag("_facts.html")
 def fact_rows(value: Any) -> dict[str, Any]:
     """Nested facts as rows of a small table; lists of records become tables of their own."""
