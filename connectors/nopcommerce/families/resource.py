@@ -211,7 +211,7 @@ class ResourceFamily(ShopFamily):
         if row is None:
             return None
         product = parse(ProductShape, row, f"Product {product_id}")
-        return Sellable(product, None, own_quantity(product, None))
+        return Sellable(product, None, _known_quantity(product))
 
     async def product_by_sku(self, sku: str) -> Sellable | None:
         """There is no SKU filter: all products are paged once and indexed; the hit itself is read now."""
@@ -251,7 +251,7 @@ class ResourceFamily(ShopFamily):
             return None
         product = parse(ProductShape, row, f"Product {sku}")
         if product.sku.strip() == sku:
-            return Sellable(product, None, own_quantity(product, None))
+            return Sellable(product, None, _known_quantity(product))
         combination = _combination_of(product, sku)
         return Sellable(product, combination, own_quantity(product, combination)) if combination else None
 
@@ -342,6 +342,11 @@ def _status(known: Mapping[int, Any], name: str, order_id: int) -> Any:
             f"Order {order_id} has the status “{name[:40]}”, which is not documented.", code="unexpected_shape"
         )
     return found
+
+
+def _known_quantity(product: ProductShape) -> int | None:
+    """With several warehouses the product's own row says nothing, and these plug-ins do not tell the sum."""
+    return None if product.use_multiple_warehouses else own_quantity(product, None)
 
 
 def _combination_of(product: ProductShape, sku: str) -> CombinationShape | None:
