@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 
 from demo.report import report_json, report_table
@@ -19,6 +20,7 @@ def main() -> int:
     with Stack(family=options.family, say=say) as stack:
         import django
 
+        os.environ.update(stack.environment)
         django.setup()  # only now: the stack has said where the database is
         driver = importlib.import_module(PAIRS[options.pair])
         result = driver.run(stack, orders=options.orders, seed=options.seed, faults=options.faults, say=say)
