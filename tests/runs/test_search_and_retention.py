@@ -5,8 +5,6 @@ from datetime import timedelta
 import pytest
 
 from flows.engine.ports import StepRecord
-from flows.models import Installation
-from flows.services import account_key, installation_create, pair_publish
 from runs.claim import events_claim
 from runs.inbox import News, news_store
 from runs.journal import Ending, Entry, entries_write
@@ -14,30 +12,14 @@ from runs.models import InboxEvent, Record, SearchTerm, StepAttempt
 from runs.retention import forget_old
 from runs.search import records_find
 from tenants.clock import database_now
-from tests.factories import ConnectionFactory
+from tests.runs.worlds import installation_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def installation(organisation):
-    shop = ConnectionFactory(organisation=organisation, connector="nopcommerce", account_id="shop.test", state="active")
-    ledger = ConnectionFactory(organisation=organisation, connector="kashflow", account_id="nominal-1", state="active")
-    made = installation_create(
-        organisation=organisation,
-        version=pair_publish(pair_key="nopcommerce-kashflow", at=database_now()),
-        name="Shop",
-        source=shop,
-        target=ledger,
-        reference_prefix="NOP-",
-        settings={},
-        start_at=database_now(),
-        at=database_now(),
-    )
-    Installation.unscoped.update(state=Installation.State.ACTIVE)
-    assert made.source_account == account_key(shop)
-    made.refresh_from_db()
-    return made
+    return installation_of(organisation)
 
 
 def _attempt(installation, record_id, *, search, ending):
