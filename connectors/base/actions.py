@@ -115,6 +115,10 @@ class WriteAction(Action[In, Out]):
         """
         return data
 
+    def remark(self, output: Out) -> str:
+        """What people should know of this write, for the record's timeline; no personal data."""
+        return ""
+
     def pretend(self, data: In) -> Out:
         """An output of the right shape for a dry run, where nothing is written (ids read ``(new)``)."""
         raise NotImplementedError

@@ -62,6 +62,7 @@ class EffectResult:
     external_id: str = ""
     why: str = ""
     foreseen: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def changed(self) -> bool:
@@ -182,7 +183,7 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
     if request.remember:
         await host.links.remember(_link(request, key, output, external_id))
     host.journal.settled(key)
-    return EffectResult(plain(output), "written", key, external_id)
+    return EffectResult(plain(output), "written", key, external_id, remark=request.action.remark(output))
 
 
 def _link(

@@ -96,6 +96,12 @@ class EnsureCustomer(LedgerWrite[CustomerToEnsure, CustomerRef]):
         known = data.model_copy(update={"code": earlier.code or data.code, "last_written": earlier.written})
         return None if earlier.written is not None and _said(known) == earlier.written else known
 
+    def remark(self, output: CustomerRef) -> str:
+        if not output.shown:
+            return ""
+        fields = ", ".join(name.replace("_", " ") for name in output.shown)
+        return f"left as a person has it in KashFlow: {fields} of customer {output.code}"
+
     def pretend(self, data: CustomerToEnsure) -> CustomerRef:
         return CustomerRef(id=NEW, code=data.code, email=data.email, name=data.name, created=True)
 
