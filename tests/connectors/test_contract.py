@@ -24,8 +24,8 @@ SECRET_WORDS = ("password", "secret", "token", "memorable", "_key")
 PROMISED_OPERATIONS = {
     "kashflow": {
         "add_invoice_note", "apply_credit_note", "check_booking", "create_invoice", "delete_invoice", "delete_payment",
-        "ensure_customer", "find_customer", "get_invoice", "get_product", "list_products", "record_payment",
-        "set_stock", "upsert_product",
+        "ensure_customer", "find_customer", "get_invoice", "get_product", "list_documents", "list_products",
+        "record_payment", "set_stock", "upsert_product",
     },
     "nopcommerce": {
         "add_order_note", "get_customer", "get_order", "get_product", "get_product_by_id", "set_order_status",

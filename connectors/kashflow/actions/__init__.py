@@ -4,6 +4,7 @@ from connectors.base.actions import Action
 from connectors.kashflow.actions.booking import CheckBooking
 from connectors.kashflow.actions.credits import ApplyCreditNote
 from connectors.kashflow.actions.customers import EnsureCustomer, FindCustomer
+from connectors.kashflow.actions.documents_there import ListDocuments
 from connectors.kashflow.actions.invoices import AddInvoiceNote, CreateInvoice, DeleteInvoice, GetInvoice
 from connectors.kashflow.actions.payments import DeletePayment, RecordPayment
 from connectors.kashflow.actions.products import GetProduct, ListProducts, SetStock, UpsertProduct
@@ -19,6 +20,7 @@ ACTIONS: tuple[type[Action], ...] = (
     FindCustomer,
     GetInvoice,
     GetProduct,
+    ListDocuments,
     ListProducts,
     RecordPayment,
     SetStock,

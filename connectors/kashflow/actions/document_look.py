@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 from connectors.base.actions import ActionContext, Found, Verdict
 from connectors.base.errors import Rejected
@@ -19,8 +20,9 @@ DAYS_AROUND = 3
 
 async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | None:
     """The document that carries the draft's reference, exactly."""
-    hits = [found for found in await _nearby(ctx, draft) if found.reference == draft.reference]
-    documents = [await _whole(ctx, hit) for hit in sorted(hits, key=lambda hit: hit.number)]
+    nearby = await documents_near(ctx, draft.customer_id, [draft.issued_date])
+    hits = [found for found in nearby if found.reference == draft.reference]
+    documents = [await with_currency(ctx, hit) for hit in sorted(hits, key=lambda hit: hit.number)]
     if not documents:
         return None
     if len(documents) > 1:
@@ -31,25 +33,26 @@ async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | N
     return Found(verdict, ref_of(documents[0]), str(documents[0].number), why)
 
 
-async def _nearby(ctx: ActionContext, draft: InvoiceDraft) -> list[LedgerInvoice]:
-    """All documents of the customer; for one with very many (a shared web customer), those of its days."""
+async def documents_near(ctx: ActionContext, customer_id: str, days: Sequence[date]) -> list[LedgerInvoice]:
+    """All documents of the customer; where none is named, or a shared one with very many, those around ``days``."""
     large: set[str] = ctx.client.large_customers
-    if draft.customer_id in large:
+    if not customer_id or customer_id in large:
         slack = timedelta(days=DAYS_AROUND)
-        return await ledger_of(ctx).invoices_between(draft.issued_date - slack, draft.issued_date + slack)
+        around = [await ledger_of(ctx).invoices_between(day - slack, day + slack) for day in sorted(set(days))]
+        return [document for documents in around for document in documents]
     try:
-        documents = await ledger_of(ctx).invoices_of_customer(draft.customer_id)
+        documents = await ledger_of(ctx).invoices_of_customer(customer_id)
     except Rejected as error:
         if error.code != "answer_too_large":
             raise
-        large.add(draft.customer_id)
-        return await _nearby(ctx, draft)
+        large.add(customer_id)
+        return await documents_near(ctx, customer_id, days)
     if len(documents) > LARGE:
-        large.add(draft.customer_id)
+        large.add(customer_id)
     return documents
 
 
-async def _whole(ctx: ActionContext, found: LedgerInvoice) -> LedgerInvoice:
+async def with_currency(ctx: ActionContext, found: LedgerInvoice) -> LedgerInvoice:
     """List rows of REST tell no currency."""
     if found.currency:
         return found
