@@ -18,6 +18,7 @@ _prepared: dict[int, tuple[Mapping[str, Any], Record]] = {}
 # Setting of the pair → member of the rules, where both mean the same.
 _SAME = (
     "reference_prefix",
+    "reference_suffix",
     "sku_table",
     "unknown_sku",
     "unknown_sku_mark",

@@ -32,7 +32,7 @@ from flows.engine.paths import PathError, parse_path
 from flows.engine.transforms import transform_problem
 
 BASE_NAMES = frozenset({"event", "settings", "source", "now", "today", "effects", "preview"})
-INSTALLATION_SETTINGS = frozenset({"reference_prefix", "start_at"})
+INSTALLATION_SETTINGS = frozenset({"reference_prefix", "reference_suffix", "start_at"})
 """Kept with the installation itself, so that the database can hold constraints on them; offered beside the settings."""
 
 

@@ -75,10 +75,13 @@ def effect_key(host: Host, role: Role, operation: str, qualifier: str, record: s
 
     Each part is percent-encoded, so no account or order number can imitate a separator. Accounts carry their
     connector, and the record its type: order 7 and product 7 of one shop are two records. A ``record`` that several
-    records share has no type, because records of several types may share it.
+    records share has no type, because records of several types may share it. A record that was taken back and is posted
+    again on purpose has new effects: ``invoice~2`` (rule C27).
     """
     target = (role.connector, role.account_id)
     source = (host.source.connector, host.source.account_id)
+    if host.generation > 1 and not record:
+        qualifier = f"{qualifier}~{host.generation}"
     named = ("", record) if record else (host.record_type, host.record_id)
     parts = (host.tenant_id, *target, operation, *source, *named, qualifier)
     return SEPARATOR.join(quote(str(part), safe=":@+ .,") for part in parts)

@@ -96,13 +96,15 @@ class Host(Protocol):
 
     ``reads`` (role → answers) and ``facts`` start empty with the attempt; the engine fills them, and the flows of one
     attempt share them. ``facts`` say of the record what a page shows of it, also when a walk raises; ``search`` (kind →
-    value, personal data) is what people look it up by and must be kept hashed only.
+    value, personal data) is what people look it up by and must be kept hashed only. ``generation`` counts how often a
+    person had the record posted: taken back and posted again, its effects are new ones.
     """
 
     tenant_id: str
     source: Role
     record_type: str
     record_id: str
+    generation: int
     settings: Mapping[str, Any]
     may_be_a_repeat: bool
     dry_run: bool

@@ -13,8 +13,11 @@ from flows.engine.documents.rules import BookingRules
 
 
 def reference_of(order_id: str, rules: BookingRules) -> str:
-    """The reference people and we find the invoice by: prefix + the shop's order id (rule C22), e.g. ``NOP-1001``."""
-    return f"{rules.reference_prefix}{order_id}"
+    """The reference people and we find the invoice by: prefix + the shop's order id (rule C22), e.g. ``NOP-1001``.
+
+    Posted again after it was credited: ``NOP-1001-R2``, because the credited invoice keeps the first (rule C27).
+    """
+    return f"{rules.reference_prefix}{order_id}{rules.reference_suffix}"
 
 
 def invoice_draft(*, order: Order, rules: BookingRules, customer_id: str) -> InvoiceDraft:

@@ -72,9 +72,11 @@ class BookingRules(Canonical):
     ``sku_table``: shop SKU → ledger product code, a SKU that is not in it keeps its name. ``known_skus``: product codes
     the ledger has; None = not checked here. ``known_vat_rates``: per cent; empty = the ledger takes any rate. 0 is
     always known. ``time_zone``: IANA name for the days of payments; empty = the moment's own offset.
+    ``reference_suffix``: of an order posted again while its credited invoice keeps the reference, ``-R2``.
     """
 
     reference_prefix: str
+    reference_suffix: str = ""
     nominals: NominalCodes = NominalCodes()
     sku_table: dict[str, str] = Field(default_factory=dict)
     unknown_sku: UnknownSku = UnknownSku.HOLD

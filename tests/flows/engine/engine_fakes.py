@@ -178,6 +178,7 @@ class MemoryHost:
     tenant_id: str = "t1"
     record_type: str = "order"
     record_id: str = "1001"
+    generation: int = 1
     may_be_a_repeat: bool = False
     dry_run: bool = False
     links: MemoryLinks = field(default_factory=MemoryLinks)

@@ -244,7 +244,7 @@ async def walk_record(host: PairHost, event: dict[str, Any] | None = None) -> di
 
     results = {}
     for flow in PAIR.flows:
-        if flow.record_type == host.record_type and flow.enabled(host.settings):
+        if flow.record_type == host.record_type and not flow.takes_back and flow.enabled(host.settings):
             host.source_role = flow.source_role
             results[flow.key] = await walk(flow, event or {}, host)
     return results
