@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+import re
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from django.db import InterfaceError, OperationalError
 
 from connectors.base.errors import (
     ConnectorError,
@@ -20,6 +23,7 @@ from connectors.base.errors import (
     Retryable,
 )
 from flows.engine.ports import LeaseLost
+from flows.engine.values import jsonable
 from flows.engine.walker import WalkResult, walk
 from runs.host import RunHost
 from runs.journal import Ending
@@ -56,7 +60,7 @@ async def attempt_run(host: RunHost, *, event_data: EventData, on_attention: OnA
 
 
 async def _walk_all(host: RunHost, results: list[WalkResult], event_data: EventData) -> Ending:
-    flows = host.plan.flows_for(host.record_type)
+    flows = host.plan.flows_for(host.record_type, taken_back=host.taken_back)
     if not flows:
         return Ending(state="skipped", reason="no flow of this pair is switched on for this kind of record")
     event = await event_data()
@@ -96,6 +100,10 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
             return _for_a_person("held", error)
         case Rejected() | MappingFailed() | ConnectorError():
             return _for_a_person("dead", error)
+        case OperationalError() | InterfaceError():
+            log.error("%s: our database did not answer", host.claimed.run, exc_info=error)
+            away = Retryable("Our own database did not answer for a moment.", operator_text=str(error), code="database")
+            return _waiting(host, away, seconds=_wait_seconds(host, away), counts=True)
         case Misconfigured():
             log.error("%s: %s", host.claimed.run, error)
             return _for_a_person(
@@ -155,11 +163,14 @@ def error_facts(error: ConnectorError) -> dict[str, Any]:
         "cure": error.cure,
         "provider_code": error.provider_code,
         "request_id": error.request_id,
-        "details": error.details,
+        "details": jsonable(error.details),
     }
 
 
 def cause_of(*parts: str) -> str:
-    """Fingerprint by which errors are grouped: stable over records (indexes are dropped) and over time."""
-    plain = "|".join("".join("#" if char.isdigit() else char for char in part) for part in parts)
+    """Fingerprint by which errors are grouped: stable over records (what brackets hold is dropped) and over time.
+
+    Codes keep their digits: 401 and 503 are two causes.
+    """
+    plain = "|".join(re.sub(r"\[[^\]]*\]", "[]", part) for part in parts)
     return hashlib.sha256(plain.encode()).hexdigest()[:32]

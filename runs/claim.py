@@ -92,6 +92,8 @@ def _due_ids(now: datetime, limit: int, turn: int) -> list[int]:
             target__state="active",
         ).values_list("pk", flat=True)
     )
+    undoing = _paused_but_undoing(now)
+    lanes = sorted({*lanes, *undoing})
     lanes = lanes[turn % len(lanes) :] + lanes[: turn % len(lanes)] if lanes else []
     ids: list[int] = []
     for position, lane in enumerate(lanes):
@@ -99,10 +101,22 @@ def _due_ids(now: datetime, limit: int, turn: int) -> list[int]:
         if share <= 0:
             break
         rows = _due(now).filter(installation_id=lane).order_by("priority", "due_at", "id")
+        if lane in undoing:
+            rows = rows.filter(_BEING_TAKEN_BACK)
         if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True)
+            rows = rows.select_for_update(skip_locked=True, of=("self",))
         ids.extend(rows.values_list("pk", flat=True)[:share])
     return ids
+
+
+_BEING_TAKEN_BACK = Q(record__take_back__isnull=False, record__taken_back_at__isnull=True)
+
+
+def _paused_but_undoing(now: datetime) -> set[int]:
+    """Paused lanes in which something is being taken back: pausing first is what a careful person does (rule C27)."""
+    waiting = _due(now).filter(_BEING_TAKEN_BACK, installation__state=Installation.State.PAUSED)
+    ready = waiting.filter(installation__source__state="active", installation__target__state="active")
+    return set(ready.order_by().values_list("installation_id", flat=True).distinct())
 
 
 def _attempts_open(events: list[InboxEvent]) -> None:
@@ -184,10 +198,11 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
             free_at = (event.lease_expires_at or now) + timedelta(seconds=settle)
             event.state, event.worker, event.lease_expires_at = InboxEvent.State.WAITING, "", None
             event.fence += 1  # from here on the old worker can finish nothing
+            event.counted_failures += 1  # work that kills its workers must come to an end
             free_at = max(free_at, event.not_before or free_at)
             event.not_before, event.due_at = free_at, free_at
         InboxEvent.unscoped.bulk_update(
-            expired, ["state", "worker", "lease_expires_at", "fence", "not_before", "due_at"]
+            expired, ["state", "worker", "lease_expires_at", "fence", "not_before", "due_at", "counted_failures"]
         )
         for event in expired:
             Run.unscoped.filter(pk=event.run_id or 0).exclude(state__in=Run.TERMINAL).update(

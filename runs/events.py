@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from connectors.base.errors import Retryable
 from runs.claim import Claimed
@@ -19,11 +20,25 @@ def event_data(claimed: Claimed, *, with_pending: bool) -> dict[str, Any]:
         "record_id": record.record_id,
         "via": claimed.via,
         "imported": record.imported,
+        "unclean": record.unclean or record.attempt_open,
+        "taken_back": taken_back_data(record),
         "run": str(claimed.run.public_id),
     }
     if with_pending:
         data["pending"] = pending_quantities(claimed)
     return data
+
+
+def taken_back_data(record: Record) -> dict[str, Any] | None:
+    """Who had the record taken back, when, and whether that is through; None where nobody had."""
+    if record.take_back is None:
+        return None
+    zone = ZoneInfo(record.organisation.time_zone)
+    return {
+        "on": f"{record.take_back.created_at.astimezone(zone):%d %B %Y}",
+        "by": record.take_back.by_label or "an operator",
+        "done": record.taken_back_at is not None,
+    }
 
 
 def pending_quantities(claimed: Claimed) -> dict[str, int]:

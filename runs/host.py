@@ -105,12 +105,17 @@ class AttemptJournal:
 class AttemptLease:
     """The worker's own view of its lease, by a monotonic clock (rule C11)."""
 
-    def __init__(self, claimed: Claimed, lease_seconds: float) -> None:
+    def __init__(
+        self, claimed: Claimed, lease_seconds: float, *, journal_broken: Callable[[], bool] = lambda: False
+    ) -> None:
         self._claimed = claimed
+        self._journal_broken = journal_broken
         # Leases are renewed when a third is over, so half of one is there at almost any moment.
         self.longest_call_seconds = lease_seconds / 2
 
     def ensure(self, seconds: float) -> None:
+        if self._journal_broken():
+            raise LeaseLost("a flush failed; this worker starts no further effect")  # rule C4
         left = self._claimed.lease_until - time.monotonic()
         if self._claimed.lost or left <= seconds:
             raise LeaseLost(f"{left:.1f} s of the lease are left, the call may take {seconds:.1f} s")
@@ -163,10 +168,12 @@ class RunHost:
         self.tenant_id = str(claimed.organisation_id)
         self.record_type = claimed.record.record_type
         self.record_id = claimed.record.record_id
-        self.settings: Mapping[str, Any] = plan.settings
+        self.generation = claimed.record.generation
+        self.taken_back = claimed.record.take_back_id is not None
+        self.settings: Mapping[str, Any] = plan.settings_of(claimed.record.reference_suffix)
         self.may_be_a_repeat = claimed.may_be_a_repeat
         self.journal = AttemptJournal()
-        self.lease = AttemptLease(claimed, lease_seconds)
+        self.lease = AttemptLease(claimed, lease_seconds, journal_broken=lambda: commits.broken)
         self.links = RecordLinks(self, known_links)
         self.source = plan.roles[plan.pair.source_role]
         self.latest_role: Role | None = None
@@ -206,6 +213,8 @@ class RunHost:
                 target_account=account,
                 ending=ending,
                 pending_followers=self.plan.pending_followers if ending is not None else (),
+                takes_back=self.plan.takes_back(self.record_type) if ending is not None and self.taken_back else (),
                 search=dict(self.search) if ending is not None else {},
+                settle_seconds=max(self.journal.unsettled.values(), default=0.0),
             )
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 
 from flows.engine.ports import LeaseLost, Link, StepRecord
 from flows.models import Installation
@@ -68,7 +68,10 @@ class Ending:
 
 @dataclass
 class Entry:
-    """What one event hands to the next flush; ``first_sequence`` numbers its steps within the attempt."""
+    """What one event hands to the next flush; ``first_sequence`` numbers its steps within the attempt.
+
+    ``settle_seconds``: of the write whose link this is, should the link be lost.
+    """
 
     claimed: Claimed
     steps: list[StepRecord]
@@ -77,7 +80,9 @@ class Entry:
     target_account: str = ""
     ending: Ending | None = None
     pending_followers: tuple[str, ...] = ()
+    takes_back: tuple[str, ...] = ()
     search: dict[str, str] = field(default_factory=dict)
+    settle_seconds: float = 0.0
     flushed: asyncio.Future[None] | None = None
 
 
@@ -116,7 +121,7 @@ class GroupCommit:
 
     async def _flush(self, batch: list[Entry]) -> None:
         try:
-            fenced = await self._database.run(entries_write, batch)
+            fenced = await self._database.run(entries_store, batch)
         except Exception as error:
             log.exception("a flush of %d entries failed; this drain ends", len(batch))
             self.broken = True
@@ -137,6 +142,45 @@ def _resolve(entry: Entry, error: BaseException | None) -> None:
         entry.flushed.set_exception(error)
 
 
+def entries_store(batch: list[Entry]) -> set[int]:
+    """``entries_write``; where the content of an entry cannot be stored, the others do not suffer from it.
+
+    Such an entry ends as a dead letter: left alone, its event would break every flush it comes into, for ever.
+    """
+    try:
+        return entries_write(batch)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("a flush of %d entries failed; they are written one by one", len(batch))
+    fenced: set[int] = set()
+    for entry in batch:
+        try:
+            fenced |= entries_write([entry])
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            log.exception("%s: what it did cannot be stored", entry.claimed.run)
+            entries_write([_unstorable(entry, error)])
+            fenced.add(id(entry))
+    return fenced
+
+
+def _unstorable(entry: Entry, error: Exception) -> Entry:
+    """The entry as a dead letter without its content. Not clean: a link may be among what is left out."""
+    text = f"Something went wrong on our side with {entry.claimed.record}. Nothing is lost; we have been told."
+    facts = {"class": "Rejected", "code": f"bug:{type(error).__name__}", "text": text, "operator_text": repr(error)}
+    ending = Ending(
+        state=Run.State.DEAD,
+        reason=text,
+        error={**facts, "operator_text": facts["operator_text"].replace("\x00", "")[:500]},
+        cause=f"unstorable:{type(error).__name__}",
+        clean=False,
+        settle_seconds=entry.settle_seconds,
+    )
+    return Entry(claimed=entry.claimed, steps=[], first_sequence=entry.first_sequence, ending=ending)
+
+
 @tried_again
 def entries_write(batch: list[Entry]) -> set[int]:
     """One transaction for the whole batch; returns the ``id()`` of entries whose worker has been fenced out."""
@@ -151,6 +195,7 @@ def entries_write(batch: list[Entry]) -> set[int]:
         for entry in standing:
             if entry.ending is not None:
                 _ending_write(entry.claimed, entry.ending, now)
+                _taken_back_write(entry, entry.ending, now)
                 _followers_wake(entry, now)
     return fenced
 
@@ -298,13 +343,26 @@ def _record_write(claimed: Claimed, ending: Ending, now: datetime) -> None:
     Record.unscoped.filter(pk=record.pk).update(**changes)
 
 
+def _taken_back_write(entry: Entry, ending: Ending, now: datetime) -> None:
+    """A take-back is through: what was remembered stands no longer, except documents that were there before us."""
+    record = entry.claimed.record
+    if not entry.takes_back or ending.state not in (Run.State.DONE, Run.State.SKIPPED):
+        return
+    unfinished = Record.unscoped.filter(pk=record.pk, take_back=record.take_back_id, taken_back_at=None)
+    if not unfinished.update(taken_back_at=now):
+        return
+    stay = [row["number"] for row in ending.facts.get("take_back") or [] if row["fate"] == "stay"]
+    links = RecordLink.unscoped.filter(record=record, operation__in=entry.takes_back, taken_back_at=None)
+    links.exclude(external_id__in=stay).update(taken_back_at=now)
+
+
 def _followers_wake(entry: Entry, now: datetime) -> None:
     """What an order holds back from the stock has changed: the stock that was computed with it is looked at again."""
     before = entry.claimed.record.facts.get("pending") or {}
     after = (entry.ending.facts if entry.ending else {}).get("pending", before) or {}
     changed = [sku for sku in {*before, *after} if before.get(sku) != after.get(sku)]
     # The first note of a new order needs no second look: stock waits for orders that nobody has read.
-    if not before or not changed or not entry.pending_followers:
+    if not entry.claimed.record.facts or not changed or not entry.pending_followers:
         return
     news_store(
         installation=Installation.unscoped.get(pk=entry.claimed.installation_id),

@@ -19,6 +19,31 @@ from tenants.models import TenantModel
 from tenants.sealing import SealedModel
 
 
+class TakeBack(TenantModel):
+    """A person's decision to undo what was posted (rule C27): which records, how many, when and by whom."""
+
+    class Kind(models.TextChoices):
+        RECORD = "record", "One order"
+        RUN = "run", "One run"
+        DAY = "day", "One day"
+        IMPORT = "import", "One import"
+        START = "start", "Everything since go-live"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="take_backs")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    value = models.CharField(max_length=200, blank=True)
+    count = models.PositiveIntegerField()
+    by_label = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["installation", "-created_at"], name="runs_take_back_recent")]
+
+    def __str__(self) -> str:
+        return f"take back of {self.get_kind_display().lower()} {self.value}".strip()
+
+
 class Record(TenantModel):
     """One record of a source system that an installation deals with, and how it stands.
 
@@ -26,6 +51,9 @@ class Record(TenantModel):
     that finds it set marks the record ``unclean``: from then on every write looks first (rule C2). ``fingerprint`` and
     ``observation`` belong to polling (rule C9). ``facts`` are what the flow said of the record: amount at stake,
     currency, document number, quantities sold and not yet invoiced. They hold no personal data.
+
+    While ``take_back`` is set only flows that undo walk the record; ``taken_back_at`` says that they are through.
+    Posting it again on purpose clears both and raises ``generation``, which makes its effects new ones.
     """
 
     installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="records")
@@ -40,6 +68,10 @@ class Record(TenantModel):
     imported = models.BooleanField(default=False)
     latest_run = models.ForeignKey("Run", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     facts = models.JSONField(default=dict, blank=True)
+    take_back = models.ForeignKey(TakeBack, null=True, blank=True, on_delete=models.PROTECT, related_name="records")
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+    generation = models.PositiveSmallIntegerField(default=1)
+    reference_suffix = models.CharField(max_length=10, blank=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -77,6 +109,7 @@ class Run(TenantModel):
         IMPORT = "import", "Import of past records"
         REPLAY = "replay", "Replay"
         FOLLOW = "follow", "Follow-up"
+        TAKE_BACK = "take_back", "Taking back"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="runs")

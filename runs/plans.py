@@ -38,8 +38,22 @@ class Plan:
             {flow.record_type for flow in self.pair.flows if flow.wants_pending and flow.enabled(self.settings)}
         )
 
-    def flows_for(self, record_type: str) -> list[CompiledFlow]:
-        return [flow for flow in self.pair.flows if flow.record_type == record_type and flow.enabled(self.settings)]
+    def flows_for(self, record_type: str, *, taken_back: bool = False) -> list[CompiledFlow]:
+        """What walks a record: the ordinary flows, or for one that is taken back those that undo, and no other."""
+        return [
+            flow
+            for flow in self.pair.flows
+            if flow.record_type == record_type and bool(flow.takes_back) is taken_back and flow.enabled(self.settings)
+        ]
+
+    def takes_back(self, record_type: str) -> tuple[str, ...]:
+        """Operations whose remembered effects a take-back ends; empty where such records cannot be taken back."""
+        flows = self.flows_for(record_type, taken_back=True)
+        return tuple(dict.fromkeys(operation for flow in flows for operation in flow.takes_back))
+
+    def settings_of(self, reference_suffix: str) -> dict[str, Any]:
+        """As one record sees them. The same object for all without a suffix: what is made of it is kept by identity."""
+        return {**self.settings, "reference_suffix": reference_suffix} if reference_suffix else self.settings
 
 
 def plans_load(ids: Iterable[int], known: dict[int, Plan]) -> dict[int, Plan]:
@@ -88,11 +102,14 @@ def _role(name: str, account: str, connection: Any) -> Role:
 
 
 def listeners_of(connection: Connection) -> list[tuple[Installation, set[str]]]:
-    """Active installations with this connection on either side, and the record types they take from it."""
+    """Installations with this connection on either side, and the record types they take from it.
+
+    Paused ones listen too: the connection's cursor moves on for everybody, so their news waits in the inbox.
+    """
     rows = Installation.unscoped.filter(
         Q(source=connection) | Q(target=connection),
         organisation_id=connection.organisation_id,
-        state=Installation.State.ACTIVE,
+        state__in=[Installation.State.ACTIVE, Installation.State.PAUSED],
     )
     listeners = []
     for installation in rows.select_related("pair_version", "source", "target"):

@@ -18,8 +18,10 @@ from flows.engine.walker import walk
 from flows.models import Installation
 from runs.attempts import error_facts
 from runs.clients import Clients
+from runs.events import taken_back_data
 from runs.host import ClientOf, link_find, links_of_names
 from runs.journal import Database
+from runs.models import Record
 from runs.plans import Plan, plan_of
 
 MOST_AT_ONCE = 8
@@ -89,11 +91,13 @@ class PreviewHost:
         known_links: list[Link],
         clients: ClientOf,
         database: Database,
+        seen: Record | None = None,
     ) -> None:
+        self.generation = seen.generation if seen else 1
         self.plan, self.database, self._clients = plan, database, clients
         self.tenant_id = str(plan.organisation_id)
         self.record_type, self.record_id = record
-        self.settings: Mapping[str, Any] = plan.settings
+        self.settings: Mapping[str, Any] = plan.settings_of(seen.reference_suffix if seen else "")
         self.journal, self.lease = _NoJournal(), _NoLease()
         self.links = _ReadOnlyLinks(self, known_links)
         self.source = plan.roles[plan.pair.source_role]
@@ -118,12 +122,19 @@ class PreviewHost:
         return datetime.now(UTC)
 
 
-def preview(installation: Installation, records: Sequence[tuple[str, str]]) -> list[PreviewItem]:
-    """Dry-run every (record type, record id); blocking, for a request or a command."""
-    return asyncio.run(_preview_all(installation, records))
+def preview(
+    installation: Installation, records: Sequence[tuple[str, str]], *, taking_back: bool = False
+) -> list[PreviewItem]:
+    """Dry-run every (record type, record id); blocking, for a request or a command.
+
+    :param taking_back: what taking them back would do, instead of what their next event would.
+    """
+    return asyncio.run(_preview_all(installation, records, taking_back))
 
 
-async def _preview_all(installation: Installation, records: Sequence[tuple[str, str]]) -> list[PreviewItem]:
+async def _preview_all(
+    installation: Installation, records: Sequence[tuple[str, str]], taking_back: bool
+) -> list[PreviewItem]:
     database = Database()
     clients = Clients(database)
     plan = await database.run(plan_of, installation)  # may still have to read its version and connections
@@ -132,8 +143,11 @@ async def _preview_all(installation: Installation, records: Sequence[tuple[str, 
     async def one(record: tuple[str, str]) -> PreviewItem:
         async with turn:
             known = await database.run(links_of_names, plan.organisation_id, installation.lane, record)
-            host = PreviewHost(plan=plan, record=record, known_links=known, clients=clients.of, database=database)
-            return await _preview_one(host)
+            seen = await database.run(_seen, plan.organisation_id, installation.lane, record)
+            host = PreviewHost(
+                plan=plan, record=record, known_links=known, clients=clients.of, database=database, seen=seen
+            )
+            return await _preview_one(host, await database.run(_event, record, seen, taking_back))
 
     try:
         return list(await asyncio.gather(*(one(record) for record in records)))
@@ -142,14 +156,29 @@ async def _preview_all(installation: Installation, records: Sequence[tuple[str, 
         await database.close()
 
 
-async def _preview_one(host: PreviewHost) -> PreviewItem:
+def _seen(organisation_id: int, lane: str, record: tuple[str, str]) -> Record | None:
+    """None for a record that nobody has heard of yet."""
+    rows = Record.unscoped.select_related("take_back", "organisation").filter(organisation_id=organisation_id)
+    return rows.filter(lane=lane, record_type=record[0], record_id=record[1]).first()
+
+
+def _event(record: tuple[str, str], seen: Record | None, taking_back: bool) -> dict[str, Any]:
+    event = {"record_type": record[0], "record_id": record[1], "via": "import", "imported": True, "pending": {}}
+    taken_back = taken_back_data(seen) if seen else None
+    if taking_back:
+        taken_back = {"on": "", "by": "", "done": False}
+    if seen and taken_back:  # what is ours is decided by how the record came to us, not by how it is looked at
+        event |= {"imported": seen.imported, "unclean": seen.unclean or seen.attempt_open}
+    return {**event, "taken_back": taken_back}
+
+
+async def _preview_one(host: PreviewHost, event: dict[str, Any]) -> PreviewItem:
     facts = host.facts  # what the walks say of the record, also of one that is refused
     reasons: list[str] = []
-    event = {"record_type": host.record_type, "record_id": host.record_id, "via": "import", "imported": True}
     try:
-        for flow in host.plan.flows_for(host.record_type):
+        for flow in host.plan.flows_for(host.record_type, taken_back=event["taken_back"] is not None):
             host.source = host.plan.roles[flow.source_role]
-            result = await walk(flow, {**event, "pending": {}}, host)
+            result = await walk(flow, event, host)
             reasons.append(result.reason)
     except ConnectorError as error:
         outcome = {"Held": "held", "Retryable": "temporary", "NotSent": "temporary", "RateLimited": "temporary"}.get(
