@@ -3,7 +3,7 @@
 from django.urls import path
 
 from runs.hooks import hook_receive
-from runs.pages import attention, home, imports, pair, record
+from runs.pages import attention, home, imports, pair, record, take_back
 
 app_name = "runs"
 urlpatterns = [
@@ -14,6 +14,12 @@ urlpatterns = [
     path("o/<slug:slug>/pairs/<int:installation_id>/live", pair.pair_live, name="pair-live"),
     path("o/<slug:slug>/pairs/<int:installation_id>/switch", pair.pair_switch, name="pair-switch"),
     path("o/<slug:slug>/pairs/<int:installation_id>/imports/", imports.import_list, name="import-list"),
+    path("o/<slug:slug>/pairs/<int:installation_id>/take-back/", take_back.take_back, name="take-back"),
+    path(
+        "o/<slug:slug>/pairs/<int:installation_id>/take-back/<uuid:public_id>/post-again",
+        take_back.take_back_undo,
+        name="take-back-undo",
+    ),
     path("o/<slug:slug>/imports/<uuid:public_id>/", imports.import_detail, name="import-detail"),
     path("o/<slug:slug>/imports/<uuid:public_id>/start", imports.import_begin, name="import-start"),
     path("o/<slug:slug>/imports/<uuid:public_id>/reread", imports.import_reread, name="import-reread"),
@@ -21,6 +27,7 @@ urlpatterns = [
     path("o/<slug:slug>/records/<int:record_id>/dry-run", record.record_dry_run, name="record-dry-run"),
     path("o/<slug:slug>/records/<int:record_id>/again", record.record_again, name="record-again"),
     path("o/<slug:slug>/records/<int:record_id>/let-go", record.record_let_go, name="record-let-go"),
+    path("o/<slug:slug>/records/<int:record_id>/post-again", take_back.record_repost, name="record-repost"),
     path("o/<slug:slug>/steps/<int:step_id>/", record.step_detail, name="step-detail"),
     path("o/<slug:slug>/attention/", attention.attention, name="attention"),
     path("o/<slug:slug>/attention/<slug:cause>/", attention.cause_detail, name="cause-detail"),
