@@ -344,3 +344,26 @@ async def test_customer_codes_are_found_by_id_in_a_new_process(rest):
     customer_id = await some_customer(rest, 2)
     ref = await rest.run("create_invoice", invoice(customer_id), rest.context(rest.open()))
     assert rest.invoices()[0]["customer_code"] == "NOP00002" and ref.number
+
+
+async def test_documents_of_an_order_are_read_with_what_was_paid(desk):
+    customer_id = await some_customer(desk)
+    made = await desk.run("create_invoice", invoice(customer_id))
+    await desk.run("create_invoice", invoice(customer_id, "NOP-1001-CR1", [line(unit_price="-1.00", tax="-0.40")]))
+    await desk.run("create_invoice", invoice(customer_id, "NOP-10011"))
+    await desk.run("record_payment", payment(made.number))
+    asked = {"reference": "NOP-1001", "customer_id": customer_id}
+    first, second = (await desk.run("list_documents", asked)).documents
+    assert (first.reference, first.gross, first.paid) == ("NOP-1001", made.gross, made.gross)
+    assert [(paid.amount, paid.reference) for paid in first.payments] == [(made.gross, "pay-1001")]
+    assert (second.reference, second.payments, second.currency) == ("NOP-1001-CR1", (), "GBP")
+
+
+async def test_documents_are_found_by_day_and_number_where_the_customer_is_not_known(desk):
+    customer_id = await some_customer(desk)
+    made = await desk.run("create_invoice", invoice(customer_id))
+    for way in ({"days": ["2026-03-05"]}, {"numbers": [made.number]}):
+        found = (await desk.run("list_documents", {"reference": "NOP-1001", **way})).documents
+        assert [document.number for document in found] == [made.number], way
+    other = await desk.run("list_documents", {"reference": "NOP-7", "numbers": [made.number, "99999"]})
+    assert other.documents == (), "a number that carries another reference by now is not ours"
