@@ -25,6 +25,7 @@ from connectors.base.errors import (
 from flows.engine.ports import LeaseLost
 from flows.engine.values import jsonable
 from flows.engine.walker import WalkResult, walk
+from runs.claim import MOST_COUNTED_FAILURES
 from runs.host import RunHost
 from runs.journal import Ending
 
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 900.0
 SHORTEST_WAIT_SECONDS = 0.3
-MOST_COUNTED_FAILURES = 25
 
 OnAttention = Callable[[str, NeedsAttention], Awaitable[None]]
 EventData = Callable[[], Awaitable[dict[str, Any]]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
@@ -17,6 +18,8 @@ from flows.models import Installation
 from runs.contention import tried_again
 from runs.models import InboxEvent, Record, Run
 from tenants.clock import database_now
+
+MOST_COUNTED_FAILURES = 25
 
 
 @dataclass
@@ -198,16 +201,26 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
             free_at = (event.lease_expires_at or now) + timedelta(seconds=settle)
             event.state, event.worker, event.lease_expires_at = InboxEvent.State.WAITING, "", None
             event.fence += 1  # from here on the old worker can finish nothing
-            event.counted_failures += 1  # work that kills its workers must come to an end
+            event.counted_failures += 1
+            if event.counted_failures >= MOST_COUNTED_FAILURES:  # work that kills its workers must come to an end
+                event.state = InboxEvent.State.DEAD
             free_at = max(free_at, event.not_before or free_at)
             event.not_before, event.due_at = free_at, free_at
         InboxEvent.unscoped.bulk_update(
             expired, ["state", "worker", "lease_expires_at", "fence", "not_before", "due_at", "counted_failures"]
         )
         for event in expired:
-            Run.unscoped.filter(pk=event.run_id or 0).exclude(state__in=Run.TERMINAL).update(
-                state=Run.State.WAITING,
-                reason="The worker that had this was lost. What it may have sent is looked for before anything else.",
-                next_attempt_at=event.due_at,
-            )
+            Run.unscoped.filter(pk=event.run_id or 0).exclude(state__in=Run.TERMINAL).update(**_run_of_lost(event))
     return len(expired)
+
+
+def _run_of_lost(event: InboxEvent) -> dict[str, Any]:
+    if event.state == InboxEvent.State.DEAD:
+        text = f"{event.counted_failures} attempts failed, the last because its worker was lost. We have been told."
+        facts = {"class": "WorkerLost", "code": "gave_up", "text": text}
+        return {"state": Run.State.DEAD, "reason": text, "error": facts, "cause": "gave_up:worker_lost"}
+    return {
+        "state": Run.State.WAITING,
+        "reason": "The worker that had this was lost. What it may have sent is looked for before anything else.",
+        "next_attempt_at": event.due_at,
+    }
