@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from connectors.base.errors import ConnectorError, NeedsAttention
 from runs.attempts import attempt_run
@@ -164,13 +165,17 @@ class Drain:
         """Keeps the slot's flag fresh and the leases alive while work is in flight."""
         renewed = time.monotonic()
         while True:
-            await asyncio.sleep(min(HEARTBEAT_SECONDS, self.lease_seconds / 4))
-            await self.database.run(slot_beat, self.slot, self.worker)
-            if time.monotonic() - renewed >= self.lease_seconds / 3:
-                renewed = time.monotonic()
-                await self.database.run(
-                    leases_renew, held=list(self.in_flight.values()), lease_seconds=self.lease_seconds
-                )
+            await asyncio.sleep(min(HEARTBEAT_SECONDS, self.lease_seconds / 12))
+            try:
+                await self.database.run(slot_beat, self.slot, self.worker)
+                if time.monotonic() - renewed >= self.lease_seconds / 4:
+                    await self.database.run(
+                        leases_renew, held=list(self.in_flight.values()), lease_seconds=self.lease_seconds
+                    )
+                    renewed = time.monotonic()
+            except DatabaseError:
+                # A moment without the database must not end the heart: leases that were missed say so by themselves.
+                log.exception("slot %d could not renew its leases; tries again", self.slot)
 
 
 def slot_take(number: int, worker: str) -> bool:
