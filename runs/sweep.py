@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 
 from connectors.registry import CONNECTORS
 from flows.models import Installation
@@ -57,7 +57,7 @@ def sweep_forever(stop: Callable[[], bool]) -> None:
             if time.monotonic() >= forget_next:
                 forget_next = time.monotonic() + FORGET_EVERY_SECONDS
                 log.info("forgotten: %s", forget_old(database_now()))
-        except DatabaseError:
-            log.exception("the sweep could not reach the database; tries again")
+        except Exception:  # the database or the broker is away: the net under everything stays up
+            log.exception("a round of the sweep failed; tries again")
             close_old_connections()
         time.sleep(settings.SWEEP_SECONDS)

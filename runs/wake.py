@@ -26,7 +26,8 @@ IDLE_POLL_SECONDS = 0.2
 
 def nudge_after_commit() -> None:
     """Commit first, then read the flags: a drain that is about to end clears its flag before its last look (C10)."""
-    transaction.on_commit(nudge)
+    # Robust: the news is stored, so a broker that is away is no reason to refuse it; the sweep starts the drain later.
+    transaction.on_commit(nudge, robust=True)
 
 
 def nudge() -> None:
