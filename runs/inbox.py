@@ -123,14 +123,16 @@ def _events_merge(installation: Installation, records: list[Record], via: str, a
         ],
         ignore_conflicts=True,
     )
-    _events_wake(ids, at, priority, only=existing)
+    _events_wake(installation, ids, at, priority, only=existing)
 
 
-def _events_wake(ids: list[int], at: datetime, priority: int, only: set[int]) -> None:
+def _events_wake(installation: Installation, ids: list[int], at: datetime, priority: int, only: set[int]) -> None:
     merging = InboxEvent.unscoped.filter(record_id__in=[pk for pk in ids if pk in only])
     merging.filter(state=InboxEvent.State.LEASED).update(dirty=True, merged=F("merged") + 1)
     merging.exclude(state=InboxEvent.State.LEASED).update(
         state=InboxEvent.State.WAITING,
+        # After a reconnect the accounts have a new installation; the old one's lane is never served again.
+        installation=installation,
         merged=F("merged") + 1,
         priority=Case(
             When(priority__gt=priority, then=Value(priority)), default=F("priority"), output_field=SmallIntegerField()
