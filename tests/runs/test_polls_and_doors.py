@@ -1,0 +1,313 @@
+"""The ways in: polls with their cursors (C13), the webhook door (C17), the nudges after them (C10)."""
+
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+from connections.models import Connection
+from connectors.base.errors import Retryable
+from connectors.base.triggers import BadSignature, Hint, MalformedHook, Webhook
+from connectors.registry import CONNECTORS
+from flows.models import Installation
+from runs import hooks, polling, sweep, wake
+from runs.drain import slot_leave, slot_take
+from runs.models import HookRefusal, InboxEvent, PollCursor, Record, Run, WorkerSlot
+from runs.polling import page_store, polls_claim
+from tenants.clock import database_now
+from tests.factories import ConnectionFactory
+from tests.runs import fakes
+from tests.runs.conftest import drain, install, runs_of, tell
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cursor(installation):
+    polling.cursors_prepare(installation)
+    return PollCursor.unscoped.get()
+
+
+def poll_due():
+    PollCursor.unscoped.update(due_at=database_now(), lease_expires_at=None)
+
+
+def polled():
+    return lambda: (
+        PollCursor.unscoped.filter(due_at__gt=database_now(), lease_expires_at=None).exists()
+        and not (InboxEvent.unscoped.filter(state__in=["leased", "waiting"]).exists())
+    )
+
+
+class TestPolls:
+    def test_a_poll_stores_its_news_and_where_it_is(self, installation, world, cursor):
+        world.orders |= {"1": "1.00", "2": "2.00"}
+        world.pages = [fakes.page(("1", "a"), cursor=1), fakes.page(("2", "a"), cursor=2)]
+        drain(until=polled())
+        cursor.refresh_from_db()
+        assert cursor.cursor == {"at": 2} and cursor.latest_ok_at
+        assert {run.via for run in Run.unscoped.all()} == {"poll"} and len(world.documents) == 2
+
+    def test_an_error_between_pages_keeps_what_was_stored_and_repeats_nothing_lost(self, installation, world, cursor):
+        world.orders |= {"1": "1.00", "2": "2.00"}
+        world.pages = [fakes.page(("1", "a"), cursor=1), Retryable("away")]
+        drain(until=polled())
+        cursor.refresh_from_db()
+        assert cursor.cursor == {"at": 1} and cursor.failures == 1
+        world.pages = [fakes.page(("1", "a"), ("2", "a"), cursor=2)]  # the boundary is read again
+        poll_due()
+        drain(until=polled())
+        assert world.cursors_seen[-1] == {"at": 1}
+        assert len(runs_of("1")) == 1 and len(runs_of("2")) == 1
+
+    def test_a_crash_while_storing_a_page_moves_neither_news_nor_cursor(self, installation, cursor, monkeypatch):
+        (poll,) = polls_claim(limit=4)
+        monkeypatch.setattr(PollCursor, "save", _dies)
+        with pytest.raises(OperationalError):
+            page_store(poll, fakes.page(("1", "a"), cursor=1))
+        monkeypatch.undo()
+        cursor.refresh_from_db()
+        assert cursor.cursor is None and not Record.unscoped.exists()
+
+    def test_a_reader_that_lost_its_cursor_stores_nothing(self, installation, cursor):
+        (old,) = polls_claim(limit=4)
+        assert polls_claim(limit=4) == [], "one reader at a time"
+        poll_due()
+        polls_claim(limit=4)
+        assert page_store(old, fakes.page(("1", "a"), cursor=1)) is False
+        assert not Record.unscoped.exists()
+
+    def test_failures_space_polls_out(self, installation, cursor):
+        pauses = []
+        for _ in range(3):
+            poll_due()
+            (poll,) = polls_claim(limit=4)
+            polling.poll_failed(poll, Retryable("away"))
+            cursor.refresh_from_db()
+            pauses.append((cursor.due_at - database_now()).total_seconds())
+        assert pauses[0] < 31 and pauses[0] < pauses[1] < pauses[2]
+
+    def test_every_installation_of_the_shop_hears_it(self, installation, cursor, organisation):
+        second = install(
+            organisation,
+            source=installation.source,
+            target=ConnectionFactory(organisation=organisation, connector="fakebooks"),
+        )
+        (poll,) = polls_claim(limit=4)
+        page_store(poll, fakes.page(("1", "a"), cursor=1))
+        assert set(Record.unscoped.values_list("installation_id", flat=True)) == {installation.pk, second.pk}
+
+    def test_what_is_seen_while_an_installation_is_paused_waits_for_it(self, installation, cursor):
+        """The connection's cursor moves on for all its installations, so dropping the news would lose orders."""
+        Installation.unscoped.update(state="paused")
+        (poll,) = polls_claim(limit=4)
+        page_store(poll, fakes.page(("1", "a"), cursor=1))
+        assert InboxEvent.unscoped.count() == 1
+
+    def test_polls_of_a_connection_in_trouble_wait(self, installation, cursor):
+        Connection.unscoped.filter(pk=installation.source_id).update(state="paused")
+        assert polls_claim(limit=4) == []
+
+
+def _dies(*args, **named):
+    raise OperationalError("the process ends here")
+
+
+def test_after_a_reconnect_open_events_belong_to_the_new_installation(installation, organisation):
+    """Left with the old one, whose lane is never served again, they would wait for ever."""
+    tell(installation, "7")
+    Installation.unscoped.filter(pk=installation.pk).update(state="removed")
+    again = install(organisation, source=installation.source, target=installation.target)
+    tell(again, "7")
+    assert InboxEvent.unscoped.get().installation_id == again.pk
+
+
+class FakeWebhook(Webhook):
+    def handshake(self, query):
+        return query.get("echo")
+
+    def verify(self, headers, body, secret):
+        if headers.get("x-signature") != sign(body, secret):
+            raise BadSignature("it does not match")
+
+    def parse(self, headers, body):
+        try:
+            return [Hint("order", row["id"], "order", row.get("account", "")) for row in json.loads(body)]
+        except (ValueError, TypeError, KeyError) as error:
+            raise MalformedHook("not a list of orders") from error
+
+
+def sign(body, secret="hook-secret"):
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+@pytest.fixture
+def door(installation, monkeypatch):
+    """``door(body)`` delivers a signed body to the shop's hook."""
+    from dataclasses import replace
+
+    monkeypatch.setitem(CONNECTORS, "fakeshop", replace(CONNECTORS["fakeshop"], webhook=FakeWebhook()))
+    address = f"/hooks/{installation.source.webhook_public_id}"
+
+    def deliver(body, *, at=address, signature=None):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return Client().post(at, raw, content_type="application/json", headers={"X-Signature": signature or sign(raw)})
+
+    deliver.address = address
+    return deliver
+
+
+class TestDoor:
+    def test_a_delivery_is_stored_before_it_is_answered(self, door):
+        assert door([{"id": "7"}]).status_code == 200
+        assert InboxEvent.unscoped.get().via == "webhook"
+
+    def test_duplicates_are_one_event(self, door):
+        for _ in range(3):
+            assert door([{"id": "7"}]).status_code == 200
+        assert InboxEvent.unscoped.count() == 1 and InboxEvent.unscoped.get().merged == 2
+
+    @pytest.mark.parametrize(
+        ("body", "options", "status"),
+        [
+            ([{"id": "7"}], {"signature": "wrong"}, 400),
+            (b"{not json", {}, 400),
+            ([{"id": "7", "account": "somebody else's shop"}], {}, 400),
+            ([{"id": "7"}], {"at": "/hooks/" + "0" * 32}, 404),
+        ],
+        ids=["wrong signature", "malformed", "foreign account", "unknown hook"],
+    )
+    def test_what_is_refused_stores_nothing(self, door, body, options, status):
+        assert door(body, **options).status_code == status
+        assert not InboxEvent.unscoped.exists()
+
+    def test_refusals_of_a_known_hook_are_noted_for_support(self, door, installation):
+        door([{"id": "7"}], signature="wrong")
+        assert HookRefusal.objects.get().connection_id == installation.source_id
+
+    def test_an_oversized_body_is_refused_unread(self, door, settings):
+        settings.MAX_HOOK_BYTES = 100
+        assert door([{"id": "7" * 200}]).status_code == 413
+
+    def test_its_own_account_named_is_welcome(self, door, installation):
+        assert door([{"id": "7", "account": installation.source.account_id}]).status_code == 200
+
+    def test_the_registration_check_is_echoed(self, door):
+        for method in (Client().get, Client().post):
+            answer = method(f"{door.address}?echo=abc")
+            assert (answer.status_code, answer.content) == (200, b"abc")
+        assert Client().get(door.address).status_code == 405
+
+    def test_a_provider_that_punishes_refusals_hears_none(self, door, monkeypatch):
+        from dataclasses import replace
+
+        monkeypatch.setitem(CONNECTORS, "fakeshop", replace(CONNECTORS["fakeshop"], punishes_refused_hooks=True))
+        assert door([{"id": "7"}], signature="wrong").status_code == 200
+        assert not InboxEvent.unscoped.exists()
+
+    def test_our_own_fault_asks_to_send_again(self, door, monkeypatch):
+        monkeypatch.setattr(hooks, "news_store", _dies)
+        answer = door([{"id": "7"}])
+        assert answer.status_code == 503 and int(answer["Retry-After"]) > 0
+
+    def test_a_broker_that_is_away_loses_nothing_and_refuses_nothing(self, door, monkeypatch):
+        def away(*args, **named):
+            raise ConnectionError("the broker is away")
+
+        WorkerSlot.objects.create(number=0)
+        monkeypatch.setattr("django_q.tasks.async_task", away)
+        assert door([{"id": "7"}]).status_code == 200
+        assert InboxEvent.unscoped.count() == 1
+
+
+class TestNudges:
+    def test_no_nudge_before_the_commit_and_none_after_a_rollback(self, installation, queued):
+        from django.db import transaction
+
+        WorkerSlot.objects.create(number=0)
+        with transaction.atomic():
+            tell(installation, "7")
+            assert queued == []
+        assert queued == [("runs.tasks.drain", 0)]
+        WorkerSlot.objects.update(nudged_at=None)
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            tell(installation, "8")
+            raise ZeroDivisionError
+        assert len(queued) == 1
+
+    def test_a_living_drain_needs_no_task(self, installation, queued):
+        WorkerSlot.objects.create(number=0, alive=True, heartbeat_at=database_now())
+        tell(installation, "7")
+        assert queued == []
+
+    def test_a_leaving_drain_clears_its_flag_before_it_looks_once_more(self, installation, queued, monkeypatch):
+        """News stored before the flag was cleared saw a living drain and queued nothing (C10)."""
+        WorkerSlot.objects.create(number=0)
+        assert slot_take(0, "me")
+        tell(installation, "7")
+        slot_leave(0, "me", restart=True)
+        assert queued == [("runs.tasks.drain", 0)] and not WorkerSlot.objects.get().alive
+
+    def test_a_slot_has_one_drain_until_its_heart_stops(self, db):
+        WorkerSlot.objects.create(number=0)
+        assert slot_take(0, "first") and not slot_take(0, "second")
+        WorkerSlot.objects.update(heartbeat_at=database_now() - wake.STALE_HEARTBEAT - timedelta(seconds=1))
+        assert slot_take(0, "second")
+        slot_leave(0, "first", restart=False)
+        assert WorkerSlot.objects.get().alive, "the slot is no longer the first one's to leave"
+
+    def test_the_sweep_starts_what_is_not_alive_and_returns_what_is_lost(self, installation, queued):
+        from runs.claim import events_claim
+
+        WorkerSlot.objects.create(number=0, alive=True, heartbeat_at=database_now() - timedelta(seconds=60))
+        WorkerSlot.objects.create(number=1, alive=True, heartbeat_at=database_now())
+        tell(installation, "7")
+        events_claim(worker="dead", limit=1, lease_seconds=-1)
+        assert sweep.sweep_once() == {"recovered": 1, "drains_started": 1}
+        wait = (InboxEvent.unscoped.get().due_at - database_now()).total_seconds()
+        assert wait > fakes.SETTLE_SECONDS - 3, "the connectors' own settle time"
+        assert sweep.sweep_once() == {"recovered": 0, "drains_started": 0}, "a nudge is on its way"
+
+    def test_the_sweep_survives_a_broker_that_is_away(self, installation, monkeypatch, settings):
+        settings.SWEEP_SECONDS = 0.0
+        WorkerSlot.objects.create(number=0)
+        rounds = []
+
+        def away(*args, **named):
+            rounds.append(1)
+            WorkerSlot.objects.update(nudged_at=None)
+            raise ConnectionError("the broker is away")
+
+        monkeypatch.setattr("django_q.tasks.async_task", away)
+        sweep.sweep_forever(lambda: len(rounds) >= 3)
+        assert len(rounds) == 3
+
+
+def test_the_heart_goes_on_after_a_moment_without_the_database(installation, world, monkeypatch):
+    import asyncio
+
+    from runs import drain as drains
+
+    world.orders["7"] = "1.00"
+    beats = []
+    real = drains.leases_renew
+
+    def renew(**named):
+        beats.append(1)
+        if len(beats) == 1:
+            raise OperationalError("server closed the connection")
+        real(**named)
+
+    async def slow(number):
+        await asyncio.sleep(3.0)  # twice the lease: only renewed leases live to the write
+
+    monkeypatch.setattr(drains, "leases_renew", renew)
+    world.before_read = slow
+    monkeypatch.setattr(fakes.WriteDocument, "timeout_seconds", 0.2)
+    tell(installation, "7")
+    drain(lease_seconds=1.5)
+    assert [run.state for run in runs_of("7")] == ["done"] and len(beats) > 2
