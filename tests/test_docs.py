@@ -13,6 +13,7 @@ import pytest
 
 from config.env import ROOT as PROJECT
 from config.env import Env
+from flows.prebuilt import prebuilt_keys, prebuilt_pair
 
 DOCS = PROJECT / "docs"
 PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", PROJECT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
@@ -110,6 +111,13 @@ def test_constants_are_as_the_architecture_page_says() -> None:
         assert float(cells[1].split()[0].replace(",", "")) == float(seconds), name
         found += 1
     assert found > 20, "the table of constants is not where this test looks for it"
+
+
+@pytest.mark.parametrize("key", prebuilt_keys())
+def test_the_page_of_a_pair_names_each_group_of_its_settings(key: str) -> None:
+    page = rows(DOCS / "pairs" / f"{key}.md")
+    groups = {setting["group"] for setting in prebuilt_pair(key)["pair"]["settings"]}
+    assert groups <= {cells[0] for cells in page}
 
 
 # Names and links
