@@ -38,7 +38,9 @@ SKU = "SKU-003"
 
 @pytest.fixture(scope="module")
 def pair(worlds):
-    return worlds()
+    with worlds() as made:
+        made.settle()
+        yield made
 
 
 @pytest.fixture(autouse=True)
