@@ -25,7 +25,7 @@ from flows.engine.booking import (
 from flows.engine.documents.addresses import standard_address
 from flows.engine.documents.credit import cancel_draft, credit_draft
 from flows.engine.documents.customer import customer_draft
-from flows.engine.documents.difference import difference_draft
+from flows.engine.documents.difference import difference_draft, only_adds
 from flows.engine.documents.invoice import invoice_draft
 from flows.engine.documents.payments import money_back_draft, payment_drafts
 from flows.engine.documents.take_back import take_back_plan
@@ -97,6 +97,7 @@ BUILTINS: dict[str, Builtin] = {
         Builtin("credit_draft", "Credit note of a refund", credit_draft),
         Builtin("cancel_draft", "Credit note of a cancellation", cancel_draft),
         Builtin("difference_draft", "Difference to an edited order", difference_draft),
+        Builtin("only_adds", "Whether a difference only adds", only_adds),
         Builtin("take_back_plan", "What to do with the documents of an order that is taken back", take_back_plan),
         Builtin("payment_drafts", "Payments and tenders of an order", payment_drafts),
         Builtin("money_back_draft", "Payment back on a credit note", money_back_draft),

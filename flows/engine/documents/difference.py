@@ -59,6 +59,18 @@ def difference_reference(order_id: str, number: int, rules: BookingRules) -> str
     return f"{reference_of(order_id, rules)}-D{number}"
 
 
+def only_adds(draft: InvoiceDraft) -> bool:
+    """Whether nothing gets less by this document: no goods and no charge, at any VAT rate. Pennies of rounding aside."""
+    sums: dict[Key, tuple[Decimal, Decimal]] = {}
+    for line in draft.lines:
+        key = (line.kind, line.product_code, line.nominal, line.tax_rate)
+        quantity, net = sums.get(key, NOTHING)
+        sums[key] = quantity + line.quantity, net + line.net
+    return draft.kind is DocumentKind.INVOICE and all(
+        quantity >= 0 and net >= 0 for key, (quantity, net) in sums.items() if key[0] is not LineKind.ROUNDING
+    )
+
+
 def _agree(order: Order, before: Sequence[DocumentLine], rules: BookingRules) -> bool:
     """Whether the posted lines say what the order says (rule C23).
 
