@@ -268,7 +268,7 @@ class ConnectionGate:
 
 
 def pause_seconds(headers: Mapping[str, str], now: datetime) -> float:
-    """What ``Retry-After`` asks for, in seconds or as a date; ten seconds where it says nothing usable."""
+    """What ``Retry-After`` asks for, in seconds or as a date; ``PAUSE_SECONDS`` where it says nothing usable."""
     asked = headers.get("retry-after", "").strip()
     if asked.isascii() and asked.isdigit():
         return min(max(float(asked), 1.0), LONGEST_PAUSE_SECONDS)
