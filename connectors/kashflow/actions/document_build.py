@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from connectors.base.actions import ActionContext
-from connectors.base.errors import MappingFailed, Rejected
+from connectors.base.errors import Held, MappingFailed, Rejected
 from connectors.base.records import DocumentLine, InvoiceDraft
 from connectors.kashflow import facts
 from connectors.kashflow.ledger import DocumentToWrite, LedgerProduct, LineToWrite, Nominal, to_pennies
@@ -13,7 +13,8 @@ from connectors.kashflow.ledger import DocumentToWrite, LedgerProduct, LineToWri
 
 async def document_for(ctx: ActionContext, draft: InvoiceDraft) -> DocumentToWrite:
     """:raises MappingFailed: the draft's figures do not add up, or need more than two places.
-    :raises Rejected: unknown SKU, nominal or currency; VAT in an account that is not registered.
+    :raises Held: unknown SKU.
+    :raises Rejected: unknown nominal or currency; VAT in an account that is not registered.
     """
     _check_totals(draft)
     currency = await facts.currency(ctx, draft.currency, "currency")
@@ -73,7 +74,8 @@ async def _line(ctx: ActionContext, line: DocumentLine, field: str, vat_register
 async def _product(ctx: ActionContext, line: DocumentLine, nominal: Nominal, field: str) -> LedgerProduct:
     found = await facts.product(ctx, line.product_code, nominal)
     if found is None:
-        raise Rejected(
+        # A person decides: add the product, map the SKU, or let unknown SKUs be flagged.
+        raise Held(
             f"KashFlow has no product with the code {line.product_code!r} ({line.description}).",
             code="unknown_sku",
             field=f"{field}.product_code",

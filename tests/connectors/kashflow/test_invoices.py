@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from connectors.base.actions import Verdict
-from connectors.base.errors import MappingFailed, OutcomeUnknown, Rejected
+from connectors.base.errors import Held, MappingFailed, OutcomeUnknown, Rejected
 from connectors.kashflow.actions import CreateInvoice
 from connectors.kashflow.ledger import Company
 from tests.connectors.kashflow.drafts import customer, invoice, line, payment, some_customer, some_invoice
@@ -73,8 +73,8 @@ async def test_delivery_address_is_shown(desk):
     assert row["delivery_address"]["name"] == "Al" and row["delivery_address"]["country_code"] == "EL"
 
 
-async def test_unknown_sku_is_rejected_with_its_line(desk):
-    with pytest.raises(Rejected) as refused:
+async def test_unknown_sku_is_held_with_its_line(desk):
+    with pytest.raises(Held) as refused:
         await some_invoice(desk, lines=[line(), line(sku="NO-SUCH")])
     assert refused.value.code == "unknown_sku" and refused.value.field == "lines[1].product_code"
     assert "NO-SUCH" in refused.value.customer_text and refused.value.cure
@@ -83,7 +83,7 @@ async def test_unknown_sku_is_rejected_with_its_line(desk):
 
 async def test_just_added_product_works_at_once(desk):
     draft = invoice(await some_customer(desk), lines=[line(sku="NEW-1")])
-    with pytest.raises(Rejected):
+    with pytest.raises(Held):
         await desk.run("create_invoice", draft)
     await desk.run("upsert_product", product_under("100") | {"sku": "NEW-1"})
     assert (await desk.run("create_invoice", draft)).number
