@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from flows.models import Installation
 from runs.contention import tried_again
 from runs.inbox import PRIORITY_IMPORT, PRIORITY_LIVE, News, news_store
-from runs.models import ImportJob, InboxEvent, Record, RecordLink, Run, TakeBack
+from runs.models import ImportJob, InboxEvent, Record, RecordLink, Run, StepAttempt, TakeBack
 from runs.plans import plan_of
 from runs.preview import PreviewItem, preview
 from tenants.audit import audit_record
@@ -230,6 +230,37 @@ def _suffix(record: Record) -> str:
     """A credited invoice keeps its reference, so the next one needs another; a deleted one leaves it free."""
     kept = any(row["fate"] in KEPT_FATES for row in record.facts.get("take_back") or [])
     return f"-R{record.generation}" if kept or record.reference_suffix else ""
+
+
+@tried_again
+@transaction.atomic
+def record_keep(*, record: Record, at: datetime, by: User | None) -> None:
+    """Withdraw a take-back that has not changed anything yet, such as a held one; the record goes on as before.
+
+    :raises TakeBackRefused: it is being worked on, or something of it was done or may have been.
+    """
+    event = InboxEvent.unscoped.select_for_update().filter(record=record).first()
+    row = Record.unscoped.select_for_update().get(pk=record.pk)
+    if row.take_back is None or row.taken_back_at is not None:
+        raise TakeBackRefused("It is not being taken back.")
+    if event is not None and event.state == InboxEvent.State.LEASED:
+        raise TakeBackRefused("It is being worked on right now. Look again in a moment.")
+    if row.attempt_open or _written_since(row, row.take_back.created_at):
+        raise TakeBackRefused("Part of it was taken back already. Let that finish, then post it again.")
+    Record.unscoped.filter(pk=row.pk).update(take_back=None)
+    _stir(row.installation, [row], via=Run.Via.MANUAL, at=at, priority=PRIORITY_LIVE)
+    audit_record(
+        organisation=row.organisation_id,
+        action="record.take_back_withdrawn",
+        actor=by,
+        details={"record": f"{row.record_type}:{row.record_id}"},
+        at=at,
+    )
+
+
+def _written_since(record: Record, since: datetime) -> bool:
+    writes = StepAttempt.unscoped.filter(run__record=record, started_at__gte=since, state="done")
+    return writes.exclude(effect_key="").exists()
 
 
 def takeback_progress(take_back: TakeBack) -> dict[str, int]:

@@ -28,6 +28,7 @@ urlpatterns = [
     path("o/<slug:slug>/records/<int:record_id>/again", record.record_again, name="record-again"),
     path("o/<slug:slug>/records/<int:record_id>/let-go", record.record_let_go, name="record-let-go"),
     path("o/<slug:slug>/records/<int:record_id>/post-again", take_back.record_repost, name="record-repost"),
+    path("o/<slug:slug>/records/<int:record_id>/keep", take_back.record_kept, name="record-keep"),
     path("o/<slug:slug>/steps/<int:step_id>/", record.step_detail, name="step-detail"),
     path("o/<slug:slug>/attention/", attention.attention, name="attention"),
     path("o/<slug:slug>/attention/<slug:cause>/", attention.cause_detail, name="cause-detail"),

@@ -19,6 +19,7 @@ from runs.selectors import installation_get, record_get
 from runs.takebacks import (
     Selection,
     TakeBackRefused,
+    record_keep,
     record_post_again,
     selection_records,
     takeback_get,
@@ -82,6 +83,19 @@ def record_repost(request: MemberRequest, record_id: int) -> HttpResponse:
     try:
         record_post_again(record=record, at=database_now(), by=request.user)
         messages.success(request, "It is being posted again, with the settings as they are now.")
+    except TakeBackRefused as error:
+        messages.error(request, str(error))
+    return redirect("runs:record-detail", slug=request.organisation.slug, record_id=record.pk)
+
+
+@member_page(Capability.TAKE_BACK)
+@require_POST
+def record_kept(request: MemberRequest, record_id: int) -> HttpResponse:
+    """Withdraw a take-back that waits for a person."""
+    record = record_get(request.organisation, record_id)
+    try:
+        record_keep(record=record, at=database_now(), by=request.user)
+        messages.success(request, "It stays as it was posted.")
     except TakeBackRefused as error:
         messages.error(request, str(error))
     return redirect("runs:record-detail", slug=request.organisation.slug, record_id=record.pk)

@@ -20,6 +20,7 @@ from runs.payloads import LINK, payload_open, payload_seal
 from runs.takebacks import (
     Selection,
     TakeBackRefused,
+    record_keep,
     record_post_again,
     selection_records,
     takeback_post_again,
@@ -95,6 +96,10 @@ def again(pair, order):
 def drain_for(seconds):
     """A drain that ends by its time, whatever is still leased."""
     asyncio.run(Drain(0, seconds=seconds, concurrency=8, lease_seconds=30.0).run())
+
+
+def follow_ups():
+    return Run.unscoped.filter(record__record_type="ledger_product", record__record_id=SKU, via="follow").count()
 
 
 @pytest.fixture
@@ -283,8 +288,9 @@ def test_shop_keeps_showing_the_goods_as_sold(pair):
     order = posted(pair, paid=False)
     pair.poll()
     pair.settle()
-    shown = shop_stock(pair)
+    shown, followed = shop_stock(pair), follow_ups()
     taken_back(pair, order)
+    assert follow_ups() > followed, "a poll between deletion and the end would have shown the goods as free"
     pair.poll()
     pair.settle()
     assert shop_stock(pair) == shown and record_of(order).facts["pending"] == {SKU: 3}
@@ -338,6 +344,30 @@ def test_it_is_not_posted_again_before_it_is_through(pair):
     taken_back(pair, order)
     with pytest.raises(TakeBackRefused):
         record_post_again(record=record_of(order), at=database_now(), by=None)
+
+
+def test_held_take_back_is_withdrawn_and_the_order_goes_on(pair):
+    order = posted(pair, paid=False)
+    pair.set(closed_until=date.today().isoformat())
+    taken_back(pair, order)
+    record_keep(record=record_of(order), at=database_now(), by=None)
+    pair.act(order, "pay")
+    pair.settle()
+    assert pair.run(order).state == "done" and pair.invoice(order)["paid"]
+    assert record_of(order).take_back is None and set(pair.documents(order)) == {""}
+
+
+def test_take_back_that_has_begun_is_not_withdrawn(pair):
+    """One document is gone, the other cannot go: only forward."""
+    order = posted(pair, paid=False)
+    pair.act(order, "edit", lines=[{"sku": SKU, "quantity": 5}])
+    pair.settle()
+    pair.faults({"operations": ["DeleteInvoice"], "kind": "refuse", "skip": 1, "text": "Computer says no"})
+    takeback_start(installation=pair.installation, selection=one(order), expected=1, at=database_now(), by=None)
+    pair.settle()
+    assert set(pair.documents(order)) == {""} and record_of(order).taken_back_at is None
+    with pytest.raises(TakeBackRefused, match="Part of it"):
+        record_keep(record=record_of(order), at=database_now(), by=None)
 
 
 def test_preview_says_what_happens_and_writes_nothing(pair):
