@@ -45,6 +45,9 @@ async def _answers_as_c(door: HttpDoor, setup: Setup) -> bool:
 
 async def _answers_as_b(door: HttpDoor, setup: Setup) -> bool:
     orders = await _ask(door, "GET", setup, "api/orders", "GET /api/orders (unsigned)")
+    if orders.status == 200 and orders.is_html:
+        # "Store closed", served for every address: the plug-in may well be there.
+        refuse(orders, Effect.READ, what="Connection test")
     if orders.status != 401:
         return False
     consent = await _ask(door, "GET", setup, "oauth/authorize", "GET /oauth/authorize (empty)")
