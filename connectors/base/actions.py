@@ -123,6 +123,13 @@ class WriteAction(Action[In, Out]):
         """An output of the right shape for a dry run, where nothing is written (ids read ``(new)``)."""
         raise NotImplementedError
 
+    async def plan(self, ctx: ActionContext, data: In) -> Out:
+        """The output of a dry run; an action that would find a record there says which. Default: ``pretend``."""
+        return self.pretend(data)
+
     async def foresee(self, ctx: ActionContext, data: In) -> list[str]:
-        """What the write would change, in words, for previews. Default: its input says enough."""
+        """What the write would change, in words, for previews. Default: its input says enough.
+
+        A write of state (``following``) says every change: nothing foreseen means that nothing would be written.
+        """
         return []

@@ -159,7 +159,11 @@ async def _settle_found(host: Host, request: EffectRequest, key: str, found: Fou
 
 async def _plan(request: EffectRequest, ctx: ActionContext, key: str) -> EffectResult:
     foreseen = await request.action.foresee(ctx, request.data)
-    return EffectResult(plain(request.action.pretend(request.data)), "planned", key, foreseen=tuple(foreseen))
+    planned = await request.action.plan(ctx, request.data)
+    if request.latest is not None and not foreseen:
+        # A state that is there already: nothing would be written.
+        return EffectResult(plain(planned), "adopted", key, request.action.external_id(planned))
+    return EffectResult(plain(planned), "planned", key, foreseen=tuple(foreseen))
 
 
 async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: str) -> EffectResult:

@@ -105,6 +105,10 @@ class EnsureCustomer(LedgerWrite[CustomerToEnsure, CustomerRef]):
     def pretend(self, data: CustomerToEnsure) -> CustomerRef:
         return CustomerRef(id=NEW, code=data.code, email=data.email, name=data.name, created=True)
 
+    async def plan(self, ctx: ActionContext, data: CustomerToEnsure) -> CustomerRef:
+        existing = await _look(ctx, data.email, data.code)
+        return _ref(existing) if existing else self.pretend(data)
+
     async def foresee(self, ctx: ActionContext, data: CustomerToEnsure) -> list[str]:
         existing = await _look(ctx, data.email, data.code)
         if existing is None:

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from connectors.base.actions import ActionContext, Found, Verdict
 from connectors.base.errors import Rejected
 from connectors.base.records import DocumentKind, InvoiceDraft, InvoiceRef
+from connectors.kashflow.actions.base import NEW
 from connectors.kashflow.facts import ledger_of
 from connectors.kashflow.ledger import LedgerInvoice, plain
 
@@ -20,6 +21,8 @@ DAYS_AROUND = 3
 
 async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | None:
     """The document that carries the draft's reference, exactly."""
+    if draft.customer_id == NEW:
+        return None  # a dry run, and a customer who is not there yet has no documents
     nearby = await documents_near(ctx, draft.customer_id, [draft.issued_date])
     hits = [found for found in nearby if found.reference == draft.reference]
     documents = [await with_currency(ctx, hit) for hit in sorted(hits, key=lambda hit: hit.number)]
