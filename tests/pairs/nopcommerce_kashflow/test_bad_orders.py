@@ -43,7 +43,9 @@ def product(world, sku, **members):
 def known_in_ledger(world, code):
     rows = [{"code": row["code"], "name": row["name"], "price": str(row["price"]), "vat_rate": str(row["vat_rate"]),
              "stock": row["qty_in_stock"], "managed": bool(row["managed"])} for row in world.books()["products"]]  # fmt: skip
-    call("PUT", f"{world.ledger}/control/catalogue", [*rows, {"code": code, "name": code, "vat_rate": "20", "stock": 5}])
+    call(
+        "PUT", f"{world.ledger}/control/catalogue", [*rows, {"code": code, "name": code, "vat_rate": "20", "stock": 5}]
+    )
 
 
 def replay(world, *orders):
@@ -145,9 +147,7 @@ def test_payment_the_ledger_learns_of_elsewhere_is_not_recorded(world):
 
 
 def test_payment_account_the_ledger_does_not_have_is_named(world):
-    world.set(
-        payment_methods={"Payments.PayPalCommerce": {"method": "PayPal", "account": "Piggy bank", "post": True}}
-    )
+    world.set(payment_methods={"Payments.PayPalCommerce": {"method": "PayPal", "account": "Piggy bank", "post": True}})
     order = world.order()
     world.settle()
     run = world.run(order)

@@ -181,5 +181,3 @@ def test_customer_that_came_from_the_shop_is_not_sent_back(world):
     code = world.ledger_customer("round@example.test")["code"]
     run = world.run(code, "ledger_customer")
     assert (run.state, run.reason) == ("skipped", "Customer Ada Palmer came from the shop.")
-
-

@@ -56,7 +56,10 @@ STORIES = {
     "deleted after the invoice": (OFFLINE, [("delete", {})], []),
     "deleted before the invoice": ({"paid": False}, [("delete", {})], []),
     "nothing to pay": (
-        {"lines": [{"sku": "SKU-003", "quantity": 1, "unit_price": "0"}], "shipping": {"method": "Ground", "price": "0"}},
+        {
+            "lines": [{"sku": "SKU-003", "quantity": 1, "unit_price": "0"}],
+            "shipping": {"method": "Ground", "price": "0"},
+        },
         [],
         [],
     ),
@@ -219,9 +222,7 @@ def test_gift_card_is_a_payment_and_its_refund_goes_back_by_money_only(lives):
     documents = lives.stages[2]["gift card, then refunded"]
     order = lives.order("gift card, then refunded")
     assert gross(documents[""]) == Decimal(order["truth"]["gross"])
-    assert sorted(paid(documents[""])) == sorted(
-        [Decimal(5), Decimal(order["truth"]["gross"]) - 5]
-    )
+    assert sorted(paid(documents[""])) == sorted([Decimal(5), Decimal(order["truth"]["gross"]) - 5])
     assert gross(documents["CR1"]) == -Decimal(order["refunded_amount"]).quantize(Decimal("0.01"))
 
 

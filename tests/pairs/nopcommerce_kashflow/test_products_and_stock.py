@@ -101,9 +101,7 @@ def test_sku_table_joins_a_sku_with_another_code(world):
     assert world.shop_product("SKU-006")["stock_quantity"] == before - 2
 
 
-@pytest.mark.parametrize(
-    ("mode", "listed", "net"), [("with_vat", "18.00", "15.00"), ("without_vat", "18.00", "18.00")]
-)
+@pytest.mark.parametrize(("mode", "listed", "net"), [("with_vat", "18.00", "15.00"), ("without_vat", "18.00", "18.00")])
 def test_price_changed_in_the_shop_reaches_the_ledger_without_vat(world, mode, listed, net):
     world.set(prices_direction="shop_to_ledger", shop_prices=mode)
     product = world.shop_product("SKU-008")

@@ -183,6 +183,11 @@ class World:
         self._wait_for_webhooks(deadline)
         asyncio.run(_drain(deadline, soon))
 
+    def work(self, seconds: float) -> None:
+        """Drain for this long, whatever is left then: for systems that stay down."""
+        self._wait_for_webhooks(time.monotonic() + seconds)
+        asyncio.run(Drain(0, seconds=seconds, concurrency=24, lease_seconds=30.0).run())
+
     def _wait_for_webhooks(self, deadline: float) -> None:
         while any(not row["suppressed"] and row["status"] is None and not row["error"] for row in self.deliveries()):
             assert time.monotonic() < deadline, "webhooks were not delivered"
@@ -332,4 +337,3 @@ def world(
         if family == "B" and webhooks:
             assert connection_webhook_register(connection=source, at=database_now())
         yield made
-
