@@ -121,7 +121,8 @@ def _note(state: Walk, step: ActionStep, path: str, result: EffectResult) -> Non
     state.output = result.output
     state.effect_key, state.external_id = result.effect_key, result.external_id
     state.planned = result.how == "planned"
-    state.note = "; ".join(result.foreseen) or result.remark or _NOTES[result.how].format(id=result.external_id, why=result.why)
+    usual = _NOTES[result.how].format(id=result.external_id, why=result.why)
+    state.note = "; ".join(result.foreseen) or result.remark or usual
     seen = {"how": result.how, "changed": result.changed, "why": result.why, "external_id": result.external_id}
     state.scope["effects"][step.id] = seen
     state.outputs[path] = {

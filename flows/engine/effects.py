@@ -216,11 +216,24 @@ def _link(
     )
 
 
+# What two documents, payments or goods are told apart by. Errors are kept in clear, so names, e-mails and addresses
+# stay out of them (rule C20); the whole records are in the step's sealed payload.
+_COMPARED = (
+    "kind", "reference", "number", "id", "document_number", "customer_id", "code", "issued_date", "paid_date",
+    "currency", "net", "tax", "gross", "paid", "amount", "sku", "quantity",
+)  # fmt: skip
+
+
+def _comparable(record: BaseModel) -> dict[str, Any]:
+    known: dict[str, Any] = jsonable(record)
+    return {name: known[name] for name in _COMPARED if name in known}
+
+
 def _foreign(request: EffectRequest, found: Found[Any]) -> Held:
     text = f"{request.action.title}: {found.external_id} already carries this reference but is not ours. {found.why}"
     return Held(
         text.strip(),
         code="foreign_record",
         cure="Compare the two. Change the reference there or adopt the record here, then run this again.",
-        details={"ours": jsonable(request.data), "theirs": jsonable(found.output), "why": found.why},
+        details={"ours": _comparable(request.data), "theirs": _comparable(found.output), "why": found.why},
     )

@@ -65,7 +65,8 @@ class Command(BaseCommand):
         lines = [f"  pages     {web}/", f"  operators {web}/admin/"]
         if not options["no_sandbox"]:
             lines += self._sandbox(spawn, options)
-        spawn.manage("queue", "manage.py", "qcluster", grace_seconds=30.0)
+        # A drain may take one lease to finish what is in flight.
+        spawn.manage("queue", "manage.py", "qcluster", grace_seconds=settings.LEASE_SECONDS + 15.0)
         spawn.manage("sweep", "manage.py", "sweep")
         wait_until_answers(web, seconds=60)
         self.stdout.write("\n".join(["", "Causeway is running:", *lines, "Ctrl-C ends it.", ""]))

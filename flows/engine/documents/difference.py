@@ -60,7 +60,7 @@ def difference_reference(order_id: str, number: int, rules: BookingRules) -> str
 
 
 def only_adds(draft: InvoiceDraft) -> bool:
-    """Whether nothing gets less by this document: no goods and no charge, at any VAT rate. Pennies of rounding aside."""
+    """Whether nothing gets less by this document: no goods, no charge, at any VAT rate. Pennies of rounding aside."""
     sums: dict[Key, tuple[Decimal, Decimal]] = {}
     for line in draft.lines:
         key = (line.kind, line.product_code, line.nominal, line.tax_rate)
