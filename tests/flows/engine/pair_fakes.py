@@ -110,6 +110,9 @@ def writes(role: str, key: str, write: Any, find: Any = None) -> tuple[tuple[str
         def pretend(self, data: Any) -> Any:
             return write(Worlds(), data)
 
+        async def foresee(self, ctx: ActionContext, data: Any) -> list[str]:
+            return [f"writes {key}"]
+
     Write.key = key
     return (role, key), Write
 
