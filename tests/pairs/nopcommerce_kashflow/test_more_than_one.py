@@ -45,7 +45,7 @@ def test_two_shops_with_equal_order_numbers_feed_one_ledger(world, settings):
 
 
 def test_prefix_that_another_shop_of_the_ledger_uses_is_refused(world):
-    with pytest.raises(InstallationRefused, match="NOP-.*Choose another prefix"):
+    with pytest.raises(InstallationRefused, match=r"NOP-.*Choose another prefix"):
         world.join(prefix="NOP-")
 
 
