@@ -4,7 +4,7 @@ import asyncio
 from contextlib import contextmanager
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from connectors.registry import CONNECTORS
 from flows.models import PairVersion
@@ -117,9 +117,3 @@ def other_connection():
         yield
     finally:
         connections.close_all()
-
-
-@pytest.fixture
-def only_postgresql():
-    if connection.vendor != "postgresql":
-        pytest.skip("needs PostgreSQL: SQLite has one writer at a time")

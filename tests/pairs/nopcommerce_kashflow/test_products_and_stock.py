@@ -45,7 +45,7 @@ def test_stock_changed_in_the_ledger_is_shown_in_the_shop(world):
     assert world.shop_product("SKU-002")["stock_quantity"] == 77
 
 
-def test_combination_of_a_product_has_its_own_stock(world):
+def test_combination_has_its_own_stock_where_the_plug_in_offers_it(world):
     if "A" not in call("GET", f"{world.shop}/control/settings")["families"]:
         pytest.skip("plug-in B offers no stock of combinations")
     ledger_stock(world, "TEE-M", 33)
