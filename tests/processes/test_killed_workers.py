@@ -140,8 +140,8 @@ def test_killed_at_every_write_each_effect_happens_once(world, moment):
     killed = world.kill_holders()
     assert killed
 
-    # Second death, while the first is being recovered: money back and setting off the credit note.
-    second = {"applyCreditNoteToInvoice": 1, "InsertInvoicePayment": 1}
+    # Second death, while the first is being recovered: money back, setting off the credit note, the order's status.
+    second = {"applyCreditNoteToInvoice": 1, "InsertInvoicePayment": 1, "PUT */orders/*": 1}
     world.hold_back(moment, second)
     world.until(f"all of {second} in flight", RECOVERED_SECONDS, lambda: world.hits() == second)
     assert world.kill_holders()
