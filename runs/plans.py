@@ -13,7 +13,7 @@ from flows.engine.compile import CompiledFlow, CompiledPair, compile_pair
 from flows.engine.ports import Role
 from flows.models import Installation
 
-_compiled: dict[int, CompiledPair] = {}
+_compiled: dict[str, CompiledPair] = {}
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,10 @@ def plans_load(ids: Iterable[int], known: dict[int, Plan]) -> dict[int, Plan]:
 
 def plan_of(installation: Installation, stamp: object = None) -> Plan:
     version = installation.pair_version
-    if version.pk not in _compiled:
-        _compiled[version.pk] = compile_pair(version.document)
-    pair = _compiled[version.pk]
+    # By what it says, not by its row: a restored database may give a number to another document.
+    if version.digest not in _compiled:
+        _compiled[version.digest] = compile_pair(version.document)
+    pair = _compiled[version.digest]
     settings = {
         **pair.setting_defaults,
         **installation.settings,
