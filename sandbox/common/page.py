@@ -17,7 +17,7 @@ h1{font-size:1.35rem;margin:.5rem 0}h2{font-size:1.05rem;margin:1.5rem 0 .4rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%}
 th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-td{max-width:24rem;overflow-wrap:anywhere}
+td{max-width:24rem;overflow-wrap:break-word}
 th{font-weight:600;color:var(--ink2);white-space:nowrap}
 .n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tbody tr:hover{background:var(--soft)}
