@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 
 from runs.models import (
     Alert,
@@ -16,10 +19,11 @@ from runs.models import (
     Record,
     RecordLink,
     Run,
-    StepAttempt,
+    StepBatch,
     WorkerSlot,
 )
 from runs.replays import run_cancel, runs_replay
+from runs.steps import steps_of_batch
 from tenants.clock import database_now
 from tenants.models import Organisation
 
@@ -38,12 +42,24 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 class StepInline(admin.TabularInline):
-    model = StepAttempt
-    fields = ["attempt", "sequence", "path", "state", "seconds", "note", "external_id", "error"]
-    readonly_fields = ["attempt", "sequence", "path", "state", "seconds", "note", "external_id", "error"]
+    model = StepBatch
+    fields = ["attempt", "written_at", "what_happened"]
+    readonly_fields = fields
     extra = 0
     can_delete = False
-    ordering = ["attempt", "sequence"]
+    ordering = ["attempt", "first_sequence"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StepBatch]:
+        return super().get_queryset(request).defer("sealed")
+
+    @admin.display(description="steps")
+    def what_happened(self, batch: StepBatch) -> str:
+        """States, notes and errors; never what went in or came out."""
+        rows = (
+            (step.path, step.state, f"{step.seconds:.3f} s", step.note, step.external_id, json.dumps(step.error or ""))
+            for step in steps_of_batch(batch)
+        )
+        return format_html_join(mark_safe("<br>"), "<b>{}</b> {} {} {} {} <code>{}</code>", rows)
 
     def has_add_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
         return False

@@ -7,7 +7,7 @@ from typing import Any
 
 from tenants.sealing import seal, unseal
 
-STEP = "step payload"
+STEPS = "step payloads"
 LINK = "link output"
 
 
@@ -21,6 +21,6 @@ def payload_open(organisation_id: int, purpose: str, object_id: str, sealed: byt
     return json.loads(unseal(organisation_id, purpose, object_id, sealed))
 
 
-def step_object(run_id: int, attempt: int, sequence: int) -> str:
-    """The place a step's payload is bound to, known before its row is written."""
-    return f"{run_id}:{attempt}:{sequence}"
+def steps_object(run_id: int, attempt: int, first_sequence: int) -> str:
+    """The place a flush's step payloads are bound to, known before the row is written."""
+    return f"{run_id}:{attempt}:{first_sequence}"

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from connections.circuits import troubles_forget
-from runs.models import HookRefusal, SearchTerm, StepAttempt
+from runs.models import HookRefusal, SearchTerm, StepBatch
 
 BATCH = 2_000
 REFUSALS_KEPT = timedelta(days=30)
@@ -33,11 +33,11 @@ def forget_old(at: datetime) -> dict[str, int]:
 def _payloads_empty(before: datetime) -> int:
     total = 0
     while True:
-        rows = StepAttempt.unscoped.filter(started_at__lt=before, sealed__isnull=False)
+        rows = StepBatch.unscoped.filter(written_at__lt=before, sealed__isnull=False)
         ids = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
         if not ids:
             return total
-        total += StepAttempt.unscoped.filter(pk__in=ids).update(sealed=None)
+        total += StepBatch.unscoped.filter(pk__in=ids).update(sealed=None)
 
 
 def _rows_delete(rows: QuerySet) -> int:

@@ -14,8 +14,8 @@ from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
 from connections.models import Connection
 from connections.selectors import connections_of
 from flows.models import Installation
-from runs.models import Alert, ImportJob, InboxEvent, PollCursor, Record, RecordLink, Run, StepAttempt
-from runs.payloads import STEP, payload_open, step_object
+from runs.models import Alert, ImportJob, InboxEvent, PollCursor, Record, RecordLink, Run
+from runs.steps import Step, attempts_of, steps_of_run, steps_of_runs
 from tenants.models import Organisation
 
 
@@ -41,7 +41,7 @@ class TimelineFlow:
     """The steps of one flow within an attempt. ``written``: ids over there that it wrote or met again."""
 
     key: str
-    steps: Sequence[StepAttempt]
+    steps: Sequence[Step]
 
     @property
     def written(self) -> list[str]:
@@ -59,12 +59,12 @@ class TimelineFlow:
 @dataclass(frozen=True)
 class TimelineAttempt:
     number: int
-    steps: Sequence[StepAttempt]
+    steps: Sequence[Step]
 
     @property
     def flows(self) -> list[TimelineFlow]:
         """The steps by flow, in the order the flows ran; a step's path begins with its flow's key."""
-        grouped: dict[str, list[StepAttempt]] = {}
+        grouped: dict[str, list[Step]] = {}
         for step in self.steps:
             grouped.setdefault(step.path.partition(".")[0], []).append(step)
         return [TimelineFlow(key, steps) for key, steps in grouped.items()]
@@ -193,14 +193,12 @@ def record_counts(installation: Installation, *, record_type: str) -> dict[str, 
 def record_timelines(record: Record, *, runs: int = 10) -> list[RunTimeline]:
     """The latest runs of a record, newest first, each with its attempts and steps in order."""
     latest = list(Run.objects.for_tenant(record.organisation_id).filter(record=record).order_by("-pk")[:runs])
-    attempts: dict[int, dict[int, list[StepAttempt]]] = {run.pk: {} for run in latest}
-    steps = StepAttempt.objects.for_tenant(record.organisation_id).filter(run__in=latest).defer("sealed")
-    for step in steps.order_by("run", "attempt", "sequence"):
-        attempts[step.run_id].setdefault(step.attempt, []).append(step)
-    return [
-        RunTimeline(run, [TimelineAttempt(number, tried) for number, tried in attempts[run.pk].items()])
-        for run in latest
-    ]
+    steps = steps_of_runs(record.organisation_id, latest)
+    return [RunTimeline(run, _attempts(steps[run.pk])) for run in latest]
+
+
+def _attempts(steps: Sequence[Step]) -> list[TimelineAttempt]:
+    return [TimelineAttempt(number, tried) for number, tried in attempts_of(steps).items()]
 
 
 def import_progress(job: ImportJob) -> dict[str, int]:
@@ -286,19 +284,7 @@ def money_at_stake(facts: Any) -> dict[str, Decimal]:
 
 def run_timeline(run: Run) -> list[TimelineAttempt]:
     """Every attempt of one run with its steps in order."""
-    attempts: dict[int, list[StepAttempt]] = {}
-    for step in StepAttempt.objects.for_tenant(run.organisation_id).filter(run=run).order_by("attempt", "sequence"):
-        attempts.setdefault(step.attempt, []).append(step)
-    return [TimelineAttempt(number, steps) for number, steps in attempts.items()]
-
-
-def step_payload(step: StepAttempt) -> dict[str, Any]:
-    """Input and output of a step, opened for a member of its tenant; empty when it has been purged."""
-    if step.sealed is None:
-        return {}
-    place = step_object(step.run_id, step.attempt, step.sequence)
-    opened: dict[str, Any] = payload_open(step.organisation_id, STEP, place, step.sealed)
-    return opened
+    return _attempts(steps_of_run(run))
 
 
 def documents_of(record: Record) -> list[RecordLink]:

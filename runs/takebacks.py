@@ -19,9 +19,10 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from flows.models import Installation
 from runs.contention import tried_again
 from runs.inbox import PRIORITY_IMPORT, PRIORITY_LIVE, News, news_store
-from runs.models import ImportJob, InboxEvent, Record, RecordLink, Run, StepAttempt, TakeBack
+from runs.models import ImportJob, InboxEvent, Record, RecordLink, Run, TakeBack
 from runs.plans import plan_of
 from runs.preview import PreviewItem, preview
+from runs.steps import has_written_since
 from tenants.audit import audit_record
 from tenants.models import User
 
@@ -245,7 +246,7 @@ def record_keep(*, record: Record, at: datetime, by: User | None) -> None:
         raise TakeBackRefused("It is not being taken back.")
     if event is not None and event.state == InboxEvent.State.LEASED:
         raise TakeBackRefused("It is being worked on right now. Look again in a moment.")
-    if row.attempt_open or _written_since(row, row.take_back.created_at):
+    if row.attempt_open or has_written_since(row, row.take_back.created_at):
         raise TakeBackRefused("Part of it was taken back already. Let that finish, then post it again.")
     Record.unscoped.filter(pk=row.pk).update(take_back=None)
     _stir(row.installation, [row], via=Run.Via.MANUAL, at=at, priority=PRIORITY_LIVE)
@@ -256,11 +257,6 @@ def record_keep(*, record: Record, at: datetime, by: User | None) -> None:
         details={"record": f"{row.record_type}:{row.record_id}"},
         at=at,
     )
-
-
-def _written_since(record: Record, since: datetime) -> bool:
-    writes = StepAttempt.unscoped.filter(run__record=record, started_at__gte=since, state="done")
-    return writes.exclude(effect_key="").exists()
 
 
 def takeback_progress(take_back: TakeBack) -> dict[str, int]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from flows.outline import flow_titles_of
-from runs.models import Record, Run, StepAttempt
+from runs.models import Record, Run, StepBatch
 from runs.preview import preview
 from runs.replays import record_run_again, run_cancel, runs_replay
-from runs.selectors import documents_of, record_get, record_timelines, step_payload
+from runs.selectors import documents_of, record_get, record_timelines
+from runs.steps import step_at, step_payload
 from tenants.audit import audit_record
 from tenants.clock import database_now
 from tenants.pages import MemberRequest, member_page
@@ -66,19 +67,24 @@ def record_let_go(request: MemberRequest, record_id: int) -> HttpResponse:
 
 @member_page(Capability.VIEW_PAYLOADS)
 @require_GET
-def step_detail(request: MemberRequest, step_id: int) -> HttpResponse:
+def step_detail(request: MemberRequest, batch_id: int, place: int) -> HttpResponse:
     """What went in and came out of one step. May hold personal data, so every opening is written down."""
-    steps = StepAttempt.objects.for_tenant(request.organisation).select_related("run__record")
-    step = steps.get(pk=step_id)
+    batches = StepBatch.objects.for_tenant(request.organisation).select_related("run__record")
+    batch = get_object_or_404(batches, pk=batch_id)
+    try:
+        step = step_at(batch, place)
+    except IndexError as error:
+        raise Http404 from error
+    record = batch.run.record
     audit_record(
         organisation=request.organisation,
         action="step.payload_opened",
         actor=request.user,
-        target=step,
-        details={"record": f"{step.run.record.record_type}:{step.run.record.record_id}", "step": step.path},
+        target=batch,
+        details={"record": f"{record.record_type}:{record.record_id}", "step": step.path},
     )
     fragment = request.headers.get("X-Fragment") == "1"
-    context = {"step": step, "record": step.run.record, "payload": step_payload(step)}
+    context = {"step": step, "record": record, "payload": step_payload(batch, place)}
     return render(request, "runs/_step_payload.html" if fragment else "runs/step.html", context)
 
 

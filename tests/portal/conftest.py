@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from flows.models import Installation
-from runs.models import Alert, ImportJob, Record, RecordLink, Run, StepAttempt
-from runs.payloads import LINK, STEP, payload_seal, step_object
+from runs.models import Alert, ImportJob, Record, RecordLink, Run, StepBatch
+from runs.payloads import LINK, STEPS, payload_seal, steps_object
 from tests.factories import NOW, InstallationFactory, MembershipFactory, RecordFactory, RunFactory
 
 CAUSE = "a1b2c3"
@@ -27,7 +27,7 @@ class Books:
     done: Record
     dead: Record
     dead_run: Run
-    step: StepAttempt
+    step: StepBatch
     alert: Alert
     job: ImportJob
 
@@ -41,16 +41,18 @@ def books_of(organisation):
         record=dead, state="dead", cause=CAUSE, error=ERROR, reason=ERROR["text"],
         facts={"amount": "1234.50", "currency": "GBP", "order_number": "SO-502"},
     )  # fmt: skip
-    step = StepAttempt.objects.create(
-        organisation=organisation, run=run, attempt=1, sequence=0, path="order-to-invoice.order", kind="action",
-        title="Fetch the order", state="done", started_at=NOW, seconds=0.012,
-        sealed=payload_seal(organisation.pk, STEP, step_object(run.pk, 1, 0), {"input": {"order_id": "501"},
-                                                                               "output": {"buyer": "Ada Planted"}}),
+    step = StepBatch.objects.create(
+        organisation=organisation, run=run, attempt=1, first_sequence=0, written_at=NOW,
+        steps=[{"path": "order-to-invoice.order", "kind": "action", "title": "Fetch the order", "state": "done",
+                "started_at": NOW.isoformat(), "seconds": 0.012}],
+        sealed=payload_seal(organisation.pk, STEPS, steps_object(run.pk, 1, 0),
+                            [{"input": {"order_id": "501"}, "output": {"buyer": "Ada Planted"}}]),
     )  # fmt: skip
-    StepAttempt.objects.create(
-        organisation=organisation, run=dead_run, attempt=1, sequence=0, path="order-to-invoice.invoice", kind="action",
-        title="Create the sales invoice", state="failed", started_at=NOW, seconds=0.2,
-        error={"customer_text": ERROR["text"], "cure": ERROR["cure"], "code": "unknown_sku"},
+    StepBatch.objects.create(
+        organisation=organisation, run=dead_run, attempt=1, first_sequence=0, written_at=NOW,
+        steps=[{"path": "order-to-invoice.invoice", "kind": "action", "title": "Create the sales invoice",
+                "state": "failed", "started_at": NOW.isoformat(), "seconds": 0.2,
+                "error": {"customer_text": ERROR["text"], "cure": ERROR["cure"], "code": "unknown_sku"}}],
     )  # fmt: skip
     RecordLink.objects.create(
         organisation=organisation, effect_key=f"{organisation.pk}|501|invoice", installation=installation, record=done,

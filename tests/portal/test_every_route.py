@@ -10,7 +10,8 @@ SAMPLES = {
     "slug": lambda books: books.installation.organisation.slug,
     "installation_id": lambda books: books.installation.pk,
     "record_id": lambda books: books.dead.pk,
-    "step_id": lambda books: books.step.pk,
+    "batch_id": lambda books: books.step.pk,
+    "place": lambda books: 0,
     "alert_id": lambda books: books.alert.pk,
     "public_id": lambda books: books.job.public_id,
     "cause": lambda books: CAUSE,
@@ -94,6 +95,6 @@ def test_person_without_any_organisation_is_a_stranger(books, as_):
 
 
 def test_walk_refuses_a_route_without_sample(books, monkeypatch):
-    monkeypatch.delitem(SAMPLES, "step_id")
+    monkeypatch.delitem(SAMPLES, "batch_id")
     with pytest.raises(AssertionError, match="add a sample"):
         list(addresses(books))

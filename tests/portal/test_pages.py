@@ -64,7 +64,7 @@ def test_viewer_may_change_nothing(books, viewer, as_):
 
 def test_viewer_sees_neither_payloads_nor_hook_nor_buttons(books, viewer, as_):
     client = as_(viewer)
-    assert client.get(url("runs:step-detail", books, step_id=books.step.pk)).status_code == 403
+    assert client.get(url("runs:step-detail", books, batch_id=books.step.pk, place=0)).status_code == 403
     page = client.get(url("runs:record-detail", books, record_id=books.dead.pk)).content.decode()
     assert "lines add up to" not in page.lower() and "Try again now" not in page
     connection = client.get(url("connections:connection-detail", books, connection_id=books.installation.source_id))
@@ -72,7 +72,7 @@ def test_viewer_sees_neither_payloads_nor_hook_nor_buttons(books, viewer, as_):
 
 
 def test_opening_a_payload_is_written_into_the_audit_log(books, owner, as_):
-    answer = as_(owner).get(url("runs:step-detail", books, step_id=books.step.pk))
+    answer = as_(owner).get(url("runs:step-detail", books, batch_id=books.step.pk, place=0))
     assert "Ada Planted" in answer.content.decode()
     entry = AuditEntry.unscoped.get(action="step.payload_opened")
     assert (entry.actor, entry.object_id) == (owner, str(books.step.pk))

@@ -9,7 +9,7 @@ from django.db import InterfaceError, OperationalError
 
 from connections.models import Connection
 from connectors.base.errors import Held, MappingFailed, NeedsAttention, NotSent, OutcomeUnknown, Rejected, Retryable
-from runs import attempts, host, journal
+from runs import attempts, flush, host
 from runs import claim as claims
 from runs.attempts import cause_of
 from runs.claim import leases_recover
@@ -185,14 +185,14 @@ class TestFlush:
     def test_one_record_that_cannot_be_stored_does_not_stop_the_others(self, installation, world, monkeypatch):
         """Its event would otherwise break every flush it comes into, for ever."""
         world.orders |= {str(number): "1.00" for number in range(6)}
-        write = journal._ending_write
+        write = flush._runs_write
 
-        def failing(claimed, ending, now):
-            if claimed.record.record_id == "3" and ending.state == "done":
+        def failing(ended, now):
+            if any(entry.claimed.record.record_id == "3" and ending.state == "done" for entry, ending in ended):
                 raise ValueError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-            write(claimed, ending, now)
+            write(ended, now)
 
-        monkeypatch.setattr(journal, "_ending_write", failing)
+        monkeypatch.setattr(flush, "_runs_write", failing)
         tell(installation, *world.orders)
         drain()
         states = {run.record.record_id: run.state for run in Run.unscoped.select_related("record")}
@@ -214,7 +214,7 @@ class TestFlush:
                 await asyncio.sleep(0.1)
 
         world.before_read = eight_waits
-        monkeypatch.setattr(journal, "entries_write", broken)
+        monkeypatch.setattr(flush, "entries_write", broken)
         tell(installation, "7", "8")
         drain(until=lambda: failed.is_set())
         assert world.count("write 7") == 1 and world.count("write 8") == 0

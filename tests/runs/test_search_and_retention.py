@@ -8,7 +8,7 @@ from flows.engine.ports import StepRecord
 from runs.claim import events_claim
 from runs.inbox import News, news_store
 from runs.journal import Ending, Entry, entries_write
-from runs.models import InboxEvent, Record, SearchTerm, StepAttempt
+from runs.models import InboxEvent, Record, SearchTerm, StepBatch
 from runs.retention import forget_old
 from runs.search import records_find
 from tenants.clock import database_now
@@ -53,6 +53,6 @@ def test_payloads_and_terms_are_forgotten_and_open_work_is_kept(installation, se
     assert forget_old(later)["payloads"] == 0
     did = forget_old(later + timedelta(days=2))
     assert (did["payloads"], did["search_terms"]) == (1, 1)
-    assert StepAttempt.unscoped.get().sealed is None
+    assert StepBatch.unscoped.get().sealed is None
     assert InboxEvent.unscoped.get().state == "held"
     assert Record.unscoped.get().record_id == "8"

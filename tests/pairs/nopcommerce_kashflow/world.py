@@ -33,6 +33,7 @@ from runs.drain import Drain
 from runs.inbox import News, news_store
 from runs.models import InboxEvent, PollCursor, RecordLink, Run
 from runs.polling import cursors_prepare
+from runs.steps import steps_of_run
 from runs.wake import slots_prepare
 from sandbox.common.server import running
 from sandbox.kashflow.standin import KashFlow
@@ -153,7 +154,7 @@ class World:
 
     def steps(self, record_id: int | str, record_type: str = "order") -> dict[str, Any]:
         """Step path → state of the latest attempt."""
-        return {step.path: step.state for step in self.run(record_id, record_type).steps.order_by("pk")}
+        return {step.path: step.state for step in steps_of_run(self.run(record_id, record_type))}
 
     def links(self, record_id: int | str) -> int:
         return RecordLink.unscoped.filter(record__record_id=str(record_id), record__record_type="order").count()
