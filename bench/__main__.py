@@ -16,6 +16,8 @@ def main() -> int:
     parser.add_argument("--orders", type=int, default=0, help="orders per run of the six-call flow")
     parser.add_argument("--rounds", type=int, default=0, help="how often the compared runs take turns")
     parser.add_argument("--ms", default="", help="target latencies of the flow, such as 0,100")
+    parser.add_argument("--only", default="flow", help="parts, separated by commas: flow, growth")
+    parser.add_argument("--sizes", default="", help="finished runs that growth compares, such as 20000,500000")
     parser.add_argument("--profile", type=int, metavar="ORDERS", help="profile one drain over this many orders instead")
     parser.add_argument("--sort", default="tottime", help="order of the profile: tottime or cumtime")
     options = parser.parse_args()
@@ -23,9 +25,12 @@ def main() -> int:
         from bench.profiling import profile
 
         return profile(options.profile, sort=options.sort)
-    from bench.flow_part import measure
+    from bench import flow_part, growth_part
 
-    found = measure(options, say=lambda text: print(text, file=sys.stderr, flush=True))
+    parts = {"flow": flow_part.measure, "growth": growth_part.measure}
+    found = {}
+    for name in options.only.split(","):
+        found |= parts[name](options, say=lambda text: print(text, file=sys.stderr, flush=True))
     print(json.dumps(found, indent=2))
     return 0
 
