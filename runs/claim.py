@@ -150,6 +150,7 @@ def _runs_open(events: list[InboxEvent], now: datetime) -> None:
                 state=Run.State.OPEN,
                 received_at=event.received_at,
                 started_at=now,
+                traceparent=event.traceparent,
             )
             for event in fresh
         ]

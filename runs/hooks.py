@@ -19,6 +19,7 @@ from connectors.registry import CONNECTORS
 from runs.inbox import News, news_store
 from runs.models import HookRefusal, Run
 from runs.plans import listeners_of
+from telemetry import tracing
 from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
@@ -27,14 +28,16 @@ log = logging.getLogger(__name__)
 @csrf_exempt
 def hook_receive(request: HttpRequest, public_id: str) -> HttpResponse:
     """``POST /hooks/<public id>``; a registration's echo check may come as GET or POST."""
+    given = tracing.incoming(request.META.get("HTTP_TRACEPARENT"))
     try:
-        return _receive(request, public_id)
+        with tracing.span("webhook", parent=given, kind=tracing.SpanKind.SERVER):
+            return _receive(request, public_id, tracing.traceparent() or given)
     except DatabaseError:
         log.exception("a webhook could not be stored; the sender is asked to try again")
         return _answer(503, "We cannot store this now. Please send it again.", retry_after=30)
 
 
-def _receive(request: HttpRequest, public_id: str) -> HttpResponse:
+def _receive(request: HttpRequest, public_id: str, traceparent: str) -> HttpResponse:
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_HOOK_BYTES:
         return _refuse(None, public_id, 413, f"body larger than {settings.MAX_HOOK_BYTES} bytes")
     connection = Connection.unscoped.select_related("organisation").filter(webhook_public_id=public_id).first()
@@ -45,10 +48,12 @@ def _receive(request: HttpRequest, public_id: str) -> HttpResponse:
         return HttpResponse(echo, content_type="text/plain")
     if request.method != "POST":
         return _answer(405, "Deliveries are sent by POST.")
-    return _deliver(request, connection, webhook, public_id)
+    return _deliver(request, connection, webhook, public_id, traceparent)
 
 
-def _deliver(request: HttpRequest, connection: Connection, webhook: Webhook, public_id: str) -> HttpResponse:
+def _deliver(
+    request: HttpRequest, connection: Connection, webhook: Webhook, public_id: str, traceparent: str
+) -> HttpResponse:
     body = request.body
     headers = {key.lower(): value for key, value in request.headers.items()}
     try:
@@ -65,11 +70,11 @@ def _deliver(request: HttpRequest, connection: Connection, webhook: Webhook, pub
     if connection.state == Connection.State.PAUSED:
         # Accepted and dropped would lose news; a paused connection reads everything again when it resumes.
         log.info("hook for paused connection %s", connection.pk)
-    stored = hints_store(connection, hints)
+    stored = hints_store(connection, hints, traceparent=traceparent)
     return _answer(200, f"stored {stored}")
 
 
-def hints_store(connection: Connection, hints: list[Hint]) -> int:
+def hints_store(connection: Connection, hints: list[Hint], *, traceparent: str = "") -> int:
     """One event per named record and listening installation; committed before this returns."""
     at = database_now()
     stored = 0
@@ -77,7 +82,7 @@ def hints_store(connection: Connection, hints: list[Hint]) -> int:
         news = [
             News(hint.record_type, hint.record_id, hint.label) for hint in hints if hint.record_type in record_types
         ]
-        stored += news_store(installation=installation, news=news, via=Run.Via.WEBHOOK, at=at)
+        stored += news_store(installation=installation, news=news, via=Run.Via.WEBHOOK, at=at, traceparent=traceparent)
     return stored
 
 

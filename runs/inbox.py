@@ -33,16 +33,25 @@ class News:
 
 @tried_again
 def news_store(
-    *, installation: Installation, news: Iterable[News], via: str, at: datetime, priority: int = PRIORITY_LIVE
+    *,
+    installation: Installation,
+    news: Iterable[News],
+    via: str,
+    at: datetime,
+    priority: int = PRIORITY_LIVE,
+    traceparent: str = "",
 ) -> int:
-    """Store news durably; returns how many records it woke (equal fingerprints wake nobody)."""
+    """Store news durably; returns how many records it woke (equal fingerprints wake nobody).
+
+    :param traceparent: the trace the news belongs to; kept with an event that it opens.
+    """
     # In one order everywhere, so that two senders of the same records wait for each other instead of deadlocking.
     items = {(item.record_type, item.record_id): item for item in sorted(news, key=_in_order)}
     if not items:
         return 0
     with transaction.atomic():
         fresh = _records_touch(installation, list(items.values()), at, imported=via == Run.Via.IMPORT)
-        _events_merge(installation, fresh, via, at, priority)
+        _events_merge(installation, fresh, via, at, priority, traceparent)
         if fresh:
             nudge_after_commit()
     return len(fresh)
@@ -101,7 +110,9 @@ def _events_lock(record_ids: list[int]) -> None:
     list(InboxEvent.unscoped.select_for_update().filter(record_id__in=record_ids).order_by("pk").values_list("pk"))
 
 
-def _events_merge(installation: Installation, records: list[Record], via: str, at: datetime, priority: int) -> None:
+def _events_merge(
+    installation: Installation, records: list[Record], via: str, at: datetime, priority: int, traceparent: str
+) -> None:
     """Open an event per record, or merge into the open one: unclaimed ones wake, claimed ones become dirty (C9)."""
     ids = [record.pk for record in records]
     # The events were locked before: one that is finishing just now is gone here and gets a successor. An event that
@@ -117,6 +128,7 @@ def _events_merge(installation: Installation, records: list[Record], via: str, a
                 priority=priority,
                 due_at=at,
                 received_at=at,
+                traceparent=traceparent,
             )
             for record in records
             if record.pk not in existing

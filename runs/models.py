@@ -127,6 +127,7 @@ class Run(TenantModel):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
 
     class Meta:
         indexes = [
@@ -155,7 +156,7 @@ class InboxEvent(TenantModel):
 
     News that arrives before the claim merges into the row; after the claim it sets ``dirty`` and costs one more read
     (rule C9). ``not_before`` is the settle time after an unknown outcome; waking never moves an event before it (C3).
-    All times are the database's clock (C11).
+    All times are the database's clock (C11). ``traceparent`` is the trace of the news that opened it (W3C form).
     """
 
     class State(models.TextChoices):
@@ -180,6 +181,7 @@ class InboxEvent(TenantModel):
     fence = models.BigIntegerField(default=0)
     worker = models.CharField(max_length=80, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
