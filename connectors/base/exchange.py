@@ -40,7 +40,7 @@ def exchange_of(outgoing: Outgoing, reply: Reply | None, seconds: float, error: 
         operation=outgoing.operation,
         effect=outgoing.effect,
         method=outgoing.method,
-        url=scrub(redact_url(str(outgoing.url)), known),
+        url=scrub(redact_url(outgoing.url), known),
         status=reply.status if reply else None,
         seconds=seconds,
         request_headers=redact_headers(outgoing.headers),

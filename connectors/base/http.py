@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
-import yarl
 
 from connectors.base.addresses import PUBLIC_ONLY, AddressPolicy, Dial, PlainHttp, current_dial
 from connectors.base.errors import (
@@ -30,7 +29,7 @@ from connectors.base.errors import (
 from connectors.base.exchange import Exchange, Recorder, exchange_of
 from connectors.base.gate import CallOutcome, Gate
 from connectors.base.http_failures import failure_for
-from connectors.base.http_pool import ClientPool
+from connectors.base.http_pool import Body, ClientPool
 from connectors.base.http_request import Outgoing, prepare, redirected
 from connectors.base.reply import Effect, Reply, facts, raise_for_status, rate_limited, unreadable
 
@@ -183,23 +182,24 @@ class HttpDoor:
         remaining = deadline - started
         if remaining <= 0:
             raise NotSent("There was no time left to make the call.", code="no_time_left", counts=False)
-        client = self._pool.client(self._policy)
-        connect = min(CONNECT_SECONDS, remaining / 2)
-        # Built without the client, which has nothing to add: half the price of ``client.build_request``.
+        transport = self._pool.transport(self._policy)
+        # Head and address only: httpx would parse the whole address anew and write headers that aiohttp writes.
         request = httpx.Request(
             outgoing.method,
-            outgoing.url,
+            outgoing.place,
             headers=outgoing.headers,
-            content=outgoing.content or None,
-            extensions={"timeout": httpx.Timeout(remaining, connect=connect, pool=connect).as_dict()},
+            stream=httpx.ByteStream(outgoing.content),
+            extensions={
+                "address": outgoing.address,
+                "seconds": remaining,
+                "connect_seconds": min(CONNECT_SECONDS, remaining / 2),
+            },
         )
-        # The host as aiohttp reads it: two parsers of one address must not be played against each other.
-        host = yarl.URL(str(request.url)).raw_host or ""
-        dial = Dial(self._policy, outgoing.url.scheme, host)
+        dial = Dial(self._policy, outgoing.address.scheme, outgoing.address.raw_host or "")
         token = current_dial.set(dial)
         try:
-            async with asyncio.timeout(remaining):  # a trickle of bytes satisfies every other time-out
-                return await self._read(client, request, outgoing, started)
+            response = await transport.handle_async_request(request)
+            return await self._read(response, outgoing, started)
         except ConnectorError:
             raise
         except Exception as error:  # by C14 anything unexpected after this point may follow an effect
@@ -207,32 +207,21 @@ class HttpDoor:
         finally:
             current_dial.reset(token)
 
-    async def _read(
-        self, client: httpx.AsyncClient, request: httpx.Request, outgoing: Outgoing, started: float
-    ) -> Reply:
-        response = await client.send(request, stream=True, follow_redirects=False)
+    async def _read(self, response: httpx.Response, outgoing: Outgoing, started: float) -> Reply:
+        headers = _plain_headers(response.headers.raw)
+        body: Body = response.stream  # type: ignore[assignment]
+        content: bytes | None = None
         try:
-            headers = {name.lower(): value for name, value in response.headers.items()}
-            reply = Reply(
-                response.status_code, headers, b"", str(request.url), outgoing.operation, 0.0, outgoing.effect
-            )
-            if headers.get("content-encoding", "").strip().lower() not in _CODINGS:
-                raise unreadable(reply, "an answer in a coding we did not ask for")
-            content = await self._read_capped(response, reply)
+            coding = headers.get("content-encoding", "")
+            if coding and coding.strip().lower() not in _CODINGS:
+                raise unreadable(_reply(outgoing, response, headers), "an answer in a coding we did not ask for")
+            limit = self._pool.largest_reply_bytes
+            content = await (_decoded(response, limit) if coding else body.read(limit))
+            if content is None:
+                raise _too_large(_reply(outgoing, response, headers), limit)
         finally:
-            await response.aclose()
-        seconds = time.monotonic() - started
-        return Reply(reply.status, headers, content, reply.url, outgoing.operation, seconds, outgoing.effect)
-
-    async def _read_capped(self, response: httpx.Response, reply: Reply) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.aiter_bytes():
-            size += len(chunk)
-            if size > self._pool.largest_reply_bytes:
-                raise _too_large(reply, self._pool.largest_reply_bytes)
-            chunks.append(chunk)
-        return b"".join(chunks)
+            body.end(whole=content is not None)
+        return _reply(outgoing, response, headers, content, time.monotonic() - started)
 
     async def _tell_gate(self, operation: str, outcome: CallOutcome, headers: Mapping[str, str]) -> None:
         try:
@@ -247,6 +236,39 @@ class HttpDoor:
             self._recorder(exchange_of(outgoing, reply, time.monotonic() - started, error))
         except Exception:  # as above
             log.exception("exchange_recording_failed", extra={"operation": outgoing.operation})
+
+
+def _reply(
+    outgoing: Outgoing, response: httpx.Response, headers: dict[str, str], content: bytes = b"", seconds: float = 0.0
+) -> Reply:
+    return Reply(response.status_code, headers, content, outgoing.url, outgoing.operation, seconds, outgoing.effect)
+
+
+def _plain_headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Names in lower case; what comes several times is joined, as HTTP has it."""
+    headers: dict[str, str] = {}
+    for name_sent, value_sent in raw:
+        name, value = name_sent.decode("latin-1").lower(), _text(value_sent)
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+async def _decoded(response: httpx.Response, limit: int) -> bytes | None:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > limit:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _is_passing(reply: Reply) -> bool:

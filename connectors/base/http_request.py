@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,12 +22,25 @@ _OWN_HEADERS = {"user-agent": "Causeway/1.0", "accept": "*/*", "accept-encoding"
 _HARMLESS_HEADERS = ("accept", "accept-encoding", "accept-language", "user-agent")
 
 
-@dataclass(frozen=True)
+# An address that all parsers read alike: a lower-case host in letters, digits, dots and hyphens, then path and query
+# of unremarkable characters. Others take the long way.
+_PLAIN = re.compile(
+    r"(https?://[a-z0-9.-]+(?::[0-9]{1,5})?)(?:/[\w/.~:@!$&'()*+,;=-]*)?(?:\?[\w/.~:@!$&'()*+,;=%?-]*)?", re.ASCII
+)
+
+
+@dataclass(slots=True)
 class Outgoing:
-    """One request, ready to be sent as often as its effect permits."""
+    """One request, ready to be sent as often as its effect permits.
+
+    ``address`` is ``url`` as aiohttp reads it: the host that is judged is the host that is connected. ``place`` is its
+    beginning, up to the port, as httpx reads it.
+    """
 
     method: str
-    url: httpx.URL
+    url: str
+    address: yarl.URL
+    place: httpx.URL
     headers: dict[str, str] = field(repr=False)
     content: bytes = field(repr=False)
     operation: str
@@ -54,10 +69,8 @@ def prepare(
     body, content_type = _body(content, json, form)
     if content_type:
         merged.setdefault("content-type", content_type)
-    address = _checked_url(url, policy)
-    if params:
-        address = address.copy_merge_params(dict(params))
-    return Outgoing(method.upper(), address, merged, body, operation, effect)
+    text, address, place = _addressed(url, params, policy.plain_http)
+    return Outgoing(method.upper(), text, address, place, merged, body, operation, effect)
 
 
 def _body(content: bytes | None, json: Any, form: Mapping[str, Any] | None) -> tuple[bytes, str]:
@@ -70,8 +83,30 @@ def _body(content: bytes | None, json: Any, form: Mapping[str, Any] | None) -> t
     return content or b"", ""
 
 
-def _checked_url(text: str, policy: AddressPolicy) -> httpx.URL:
+def _addressed(text: str, params: Mapping[str, Any] | None, plain_http: PlainHttp) -> tuple[str, yarl.URL, httpx.URL]:
     """:raises NeedsAttention: not an address we can call; people type these."""
+    plain = _PLAIN.fullmatch(text) if isinstance(text, str) else None
+    if plain is not None and (not params or "?" not in text):
+        if params:
+            text = f"{text}?{httpx.QueryParams(dict(params))}"
+        place, host = _place(plain.group(1), plain_http)
+        address = yarl.URL(text)
+        if address.raw_host == host:
+            return text, address, place
+    url = _checked_url(text, plain_http)
+    if params:
+        url = url.copy_merge_params(dict(params))
+    return str(url), yarl.URL(str(url)), url.copy_with(raw_path=b"/")
+
+
+@lru_cache(maxsize=4096)
+def _place(text: str, plain_http: PlainHttp) -> tuple[httpx.URL, str]:
+    url = _checked_url(text, plain_http)
+    return url, yarl.URL(str(url)).raw_host or ""
+
+
+def _checked_url(text: str, plain_http: PlainHttp) -> httpx.URL:
+    """:raises NeedsAttention: not an address we can call."""
     try:
         url = httpx.URL(text)
         yarl.URL(str(url))
@@ -81,7 +116,7 @@ def _checked_url(text: str, policy: AddressPolicy) -> httpx.URL:
         raise address_refused("it is not a full http or https address")
     if url.userinfo:
         raise address_refused("it holds a user name or password")
-    if url.scheme == "http" and policy.plain_http is PlainHttp.NEVER:
+    if url.scheme == "http" and plain_http is PlainHttp.NEVER:
         raise address_refused(f"{url.host} was to be reached without encryption (http)")
     return url
 
@@ -91,16 +126,19 @@ def redirected(outgoing: Outgoing, reply: Reply) -> Outgoing | None:
     location = reply.headers.get("location", "")
     if reply.status not in (301, 302, 303, 307, 308) or not location or outgoing.method not in ("GET", "HEAD"):
         return None
+    source = httpx.URL(outgoing.url)
     try:
-        target = outgoing.url.join(location)
-    except httpx.InvalidURL:
+        target = source.join(location)
+        address = yarl.URL(str(target))
+    except (httpx.InvalidURL, ValueError):
         return None
-    if target.scheme not in (outgoing.url.scheme, "https") or target.userinfo or not target.host:
+    if target.scheme not in (source.scheme, "https") or target.userinfo or not target.host:
         return None
     headers = outgoing.headers
-    if not _same_place(outgoing.url, target):
+    if not _same_place(source, target):
         headers = {name: value for name, value in headers.items() if name in _HARMLESS_HEADERS}
-    return Outgoing(outgoing.method, target, headers, b"", outgoing.operation, outgoing.effect)
+    place = target.copy_with(raw_path=b"/")
+    return Outgoing(outgoing.method, str(target), address, place, headers, b"", outgoing.operation, outgoing.effect)
 
 
 def _same_place(source: httpx.URL, target: httpx.URL) -> bool:
