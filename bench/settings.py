@@ -3,7 +3,7 @@
 import os
 
 from config.settings import *  # noqa: F403
-from config.settings import INSTALLED_APPS, Q_CLUSTER
+from config.settings import HOST_NAME, INSTALLED_APPS, Q_CLUSTER
 
 INSTALLED_APPS = [*INSTALLED_APPS, "bench"]
 ROOT_URLCONF = "bench.urls"
@@ -18,6 +18,7 @@ STUB = BENCH_STUB  # by this name the reference flow reads where to call
 Q_CLUSTER = {
     **Q_CLUSTER,
     "name": _QUEUE,
+    "cluster_name": f"{_QUEUE}-{HOST_NAME}",
     # One task per order, tuned as a deployment of that kind would be: a larger bulk, no results kept.
     "ALT_CLUSTERS": {
         TASK_CLUSTER: {

@@ -87,7 +87,7 @@ class Stack:
         call_command("collectstatic", verbosity=0, interactive=False)
 
     def start_web(self) -> None:
-        from demo.management.commands.start import web_command
+        from runs.roles import web_command
 
         self._start("web", *web_command("127.0.0.1", self.web_port), CAUSEWAY_WEB_POOL="true")
         deadline = time.monotonic() + START_SECONDS
@@ -108,7 +108,7 @@ class Stack:
     def start_queue(self) -> None:
         """Cluster and sweep; returns when every slot has a living drain."""
         self._stop_file.unlink(missing_ok=True)
-        self._start("queue", "manage.py", "qcluster")
+        self._start("queue", "-m", "runs.roles", "worker")
         self._start("sweep", "manage.py", "sweep")
         from django.conf import settings
 

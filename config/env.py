@@ -37,6 +37,7 @@ class Env(BaseSettings):
     allowed_hosts: Words = ("127.0.0.1", "localhost")
     base_url: str = "http://127.0.0.1:8000"
     allowed_private_targets: Words = ()
+    host_name: str = ""
     queue_workers: int = 2
     drain_concurrency: int = 64
     lease_seconds: float = 60.0

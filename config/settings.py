@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from config.env import ROOT, database, kept_secret, read_env
 
 ENV = read_env()
@@ -119,8 +121,11 @@ REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsA
 # only ends a drain that hangs.
 QUEUE_TASK_TIMEOUT = int(1.25 * (ENV.drain_seconds + ENV.lease_seconds)) + 5
 QUEUE_WORKERS = ENV.queue_workers
+HOST_NAME = (ENV.host_name or socket.gethostname()).replace(":", "-")[:60]
 Q_CLUSTER = {
     "name": "causeway",
+    # Each host's cluster reads a queue of its own: drains are addressed to the host whose slot is free (runs/slots.py).
+    "cluster_name": f"causeway-{HOST_NAME}",
     "workers": ENV.queue_workers,
     "timeout": QUEUE_TASK_TIMEOUT,
     # retry >= timeout x (1 + (queue_limit + bulk) / workers) + margin, counted from leaving the broker

@@ -56,6 +56,7 @@ class Stack:
         self._database = f"causeway_{self.folder.name.rpartition('-')[2].lower()}"
         self.environment = {
             "CAUSEWAY_VAR_DIR": str(self.folder),
+            "CAUSEWAY_HOST_NAME": self._database,  # a queue of its own, also beside others on one Redis
             "CAUSEWAY_BASE_URL": self.web_url,
             "CAUSEWAY_LEASE_SECONDS": str(self.pace.lease),
             "CAUSEWAY_DRAIN_SECONDS": "300",

@@ -159,4 +159,5 @@ class ImportJobAdmin(ReadOnlyAdmin):
 
 @admin.register(WorkerSlot)
 class WorkerSlotAdmin(ReadOnlyAdmin):
-    list_display = ["number", "alive", "worker", "heartbeat_at", "nudged_at"]
+    list_display = ["number", "host", "place", "host_seen_at", "alive", "worker", "heartbeat_at", "nudged_at"]
+    list_filter = ["host"]

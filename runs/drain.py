@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -25,11 +24,10 @@ from runs.clients import Clients
 from runs.events import event_data
 from runs.host import RunHost, links_load
 from runs.journal import Database, GroupCommit
-from runs.models import WorkerSlot
 from runs.plans import Plan, plans_load
 from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim
-from runs.wake import Bell, slots_start
-from tenants.clock import database_now
+from runs.slots import slot_beat, slot_leave, slot_take
+from runs.wake import Bell
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +37,11 @@ MOST_POLLS = 4
 
 
 class Drain:
-    """One drain in one slot. ``run()`` returns when its time is over or it is asked to stop."""
+    """One drain in a slot of this host. ``run()`` returns when its time is over or it is asked to stop."""
 
-    def __init__(self, slot: int, *, seconds: float, concurrency: int, lease_seconds: float) -> None:
-        self.slot = slot
-        self.worker = f"{socket.gethostname()}:{os.getpid()}:{slot}:{time.monotonic_ns() % 1_000_000}"
+    def __init__(self, *, seconds: float, concurrency: int, lease_seconds: float) -> None:
+        self.slot: int | None = None
+        self.worker = f"{settings.HOST_NAME}:{os.getpid()}:{time.monotonic_ns() % 1_000_000_000}"
         self.lease_seconds = lease_seconds
         self.concurrency = concurrency
         self.ends_at = time.monotonic() + seconds
@@ -56,7 +54,8 @@ class Drain:
     async def run(self) -> int:
         """:returns: how many attempts it made."""
         self.database = Database()
-        if not await self.database.run(slot_take, self.slot, self.worker):
+        self.slot = await self.database.run(slot_take, self.worker)
+        if self.slot is None:
             await self.database.close()
             return 0
         self.commits = GroupCommit(self.database)
@@ -176,27 +175,6 @@ class Drain:
             except DatabaseError:
                 # A moment without the database must not end the heart: leases that were missed say so by themselves.
                 log.exception("slot %d could not renew its leases; tries again", self.slot)
-
-
-def slot_take(number: int, worker: str) -> bool:
-    """Become the slot's drain unless a living one is there already."""
-    from runs.wake import STALE_HEARTBEAT
-
-    now = database_now()
-    free = WorkerSlot.objects.filter(number=number, alive=False) | WorkerSlot.objects.filter(
-        number=number, heartbeat_at__lt=now - STALE_HEARTBEAT
-    )
-    return bool(free.update(alive=True, worker=worker, heartbeat_at=now))
-
-
-def slot_beat(number: int, worker: str) -> None:
-    WorkerSlot.objects.filter(number=number, worker=worker).update(heartbeat_at=database_now())
-
-
-def slot_leave(number: int, worker: str, *, restart: bool) -> None:
-    """Clear the flag first; whoever stored news before this saw a living drain, so look once more by starting anew."""
-    if WorkerSlot.objects.filter(number=number, worker=worker).update(alive=False, nudged_at=None) and restart:
-        slots_start(only_one=True)
 
 
 def stop_requested() -> bool:

@@ -53,7 +53,10 @@ def import_create(
 
 
 def import_collect(job: ImportJob) -> None:
-    """Read which records there are and dry-run the first ``MOST_PREVIEWED``. Talks to both systems."""
+    """Read which records there are and dry-run the first ``MOST_PREVIEWED``. Talks to both systems.
+
+    What a second reader of the same job finds after the first has finished is dropped.
+    """
     try:
         job.record_ids = asyncio.run(_collect(job, _past_trigger(job.installation)))
         records = [("order", record_id) for record_id in job.record_ids[:MOST_PREVIEWED]]
@@ -63,7 +66,15 @@ def import_collect(job: ImportJob) -> None:
         job.state, job.error = ImportJob.State.FAILED, error.customer_text
     except ImportRefused as error:
         job.state, job.error = ImportJob.State.FAILED, str(error)
-    job.save()
+    found = {"record_ids": job.record_ids, "rows": job.rows, "state": job.state, "error": job.error}
+    ImportJob.unscoped.filter(pk=job.pk, state=ImportJob.State.COLLECTING).update(**found)
+
+
+def import_reread(*, job: ImportJob, at: datetime) -> bool:
+    """Have the same days read again; False where that is going on or the import has been started."""
+    readable = ImportJob.unscoped.filter(pk=job.pk).exclude(state=ImportJob.State.IMPORTING)
+    idle = readable.exclude(state=ImportJob.State.COLLECTING, lease_expires_at__gt=at)
+    return bool(idle.update(state=ImportJob.State.COLLECTING, lease_expires_at=None, error=""))
 
 
 def _past_trigger(installation: Installation) -> type[PollTrigger]:

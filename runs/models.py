@@ -326,13 +326,26 @@ class HookRefusal(models.Model):
 
 
 class WorkerSlot(models.Model):
-    """One long drain task may hold a slot. ``alive`` is cleared before the drain looks at the inbox one last time."""
+    """One long drain task may hold a slot. ``alive`` is cleared before the drain looks at the inbox one last time.
+
+    A slot belongs to a host, which has one per queue worker (``place`` 0, 1, …) and keeps ``host_seen_at`` fresh.
+    ``process`` names the drain's process, so that its own host notices its death at once.
+    """
 
     number = models.PositiveSmallIntegerField(primary_key=True)
+    host = models.CharField(max_length=60, blank=True, default="", db_default="")
+    place = models.PositiveSmallIntegerField(default=0, db_default=0)
+    host_seen_at = models.DateTimeField(null=True, blank=True)
+    process = models.CharField(max_length=60, blank=True, default="", db_default="")
     worker = models.CharField(max_length=80, blank=True)
     alive = models.BooleanField(default=False)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     nudged_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["host", "place"], name="runs_slot_once_per_place", condition=~Q(host="")),
+        ]
 
     def __str__(self) -> str:
         return f"slot {self.number}"
@@ -357,6 +370,7 @@ class ImportJob(TenantModel):
     """Past records of a stretch of days: collected and previewed first, then put into the inbox on a person's word.
 
     ``rows`` hold what the preview says of each record (no personal data): id, label, outcome, reason, amount.
+    While it is read a scheduler holds a lease on it.
     """
 
     class State(models.TextChoices):
@@ -375,9 +389,11 @@ class ImportJob(TenantModel):
     error = models.TextField(blank=True)
     created_at = models.DateTimeField()
     imported_at = models.DateTimeField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [models.Index(fields=["id"], name="runs_import_to_read", condition=Q(state="collecting"))]
         constraints = [
             models.CheckConstraint(condition=Q(first_day__lte=models.F("last_day")), name="runs_import_days_in_order"),
             models.CheckConstraint(

@@ -1,4 +1,6 @@
-"""The safety net under the nudges: every second it returns events of dead workers and starts drains where none live."""
+"""The scheduler's loop. Every second: events of dead workers come back, drains are started where none live, imports are
+read; now and then: hosts that went away and what is old are forgotten. Several may run, each change is conditional.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,10 @@ from django.db import close_old_connections
 from connectors.registry import CONNECTORS
 from flows.models import Installation
 from runs.claim import leases_recover
+from runs.importing import ImportReader
 from runs.models import InboxEvent
 from runs.retention import forget_old
-from runs.wake import slots_prepare, slots_start
+from runs.slots import hosts_forget, slots_start
 from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
@@ -23,8 +26,13 @@ FORGET_EVERY_SECONDS = 3600.0
 
 
 def sweep_once() -> dict[str, int]:
-    """One round; returns what it did, for logs and tests."""
+    """One round of what is urgent; returns what it did, for logs and tests."""
     return {"recovered": events_recover(), "drains_started": slots_start()}
+
+
+def tidy_once() -> dict[str, int]:
+    """One round of what is not."""
+    return {**forget_old(database_now()), "hosts": hosts_forget()}
 
 
 def events_recover() -> int:
@@ -47,17 +55,19 @@ def _declared_settle(connector: str) -> float:
 
 
 def sweep_forever(stop: Callable[[], bool]) -> None:
-    slots_prepare()
     forget_next = 0.0
+    imports = ImportReader()
     while not stop():
         try:
             did = sweep_once()
             if did["recovered"]:
                 log.warning("returned %d events of workers that are gone", did["recovered"])
+            imports.round()
             if time.monotonic() >= forget_next:
                 forget_next = time.monotonic() + FORGET_EVERY_SECONDS
-                log.info("forgotten: %s", forget_old(database_now()))
+                log.info("forgotten: %s", tidy_once())
         except Exception:  # the database or the broker is away: the net under everything stays up
             log.exception("a round of the sweep failed; tries again")
+        finally:
             close_old_connections()
         time.sleep(settings.SWEEP_SECONDS)

@@ -1,4 +1,7 @@
-"""What django-q2 runs: plain functions that take one number. They may run twice or never; nothing depends on it."""
+"""What django-q2 runs: plain functions. They may run twice or never; nothing depends on it.
+
+While an upgrade goes on, old and new code queue tasks for each other: each tolerates arguments it does not know.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,11 @@ from django.conf import settings
 from runs.drain import Drain
 
 
-def drain(slot: int, **_: object) -> int:
-    """Work the inbox in ``slot`` until the drain's time is over; returns the number of attempts."""
+def drain(*_args: object, **_named: object) -> int:
+    """Work the inbox in a free slot of this host until the drain's time is over; returns the number of attempts."""
     worker = Drain(
-        slot,
         seconds=settings.DRAIN_SECONDS,
         concurrency=settings.DRAIN_CONCURRENCY,
         lease_seconds=settings.LEASE_SECONDS,
     )
     return asyncio.run(worker.run())
-
-
-def import_collect(job_id: int, **_: object) -> None:
-    """Collect and preview one import; a lost task leaves the job "reading", and the page offers to start it anew."""
-    from runs.imports import import_collect as collect
-    from runs.models import ImportJob
-
-    collect(ImportJob.unscoped.select_related("installation").get(pk=job_id))

@@ -9,18 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from datetime import timedelta
 
-from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
 
 from runs.models import WorkerSlot
-from tenants.clock import database_now
+from runs.slots import slots_start
 
 CHANNEL = "causeway_inbox"
-STALE_HEARTBEAT = timedelta(seconds=10)
-RENUDGE_AFTER = timedelta(seconds=5)
 IDLE_POLL_SECONDS = 0.2
 
 
@@ -36,31 +31,6 @@ def nudge() -> None:
             cursor.execute(f"NOTIFY {CHANNEL}")
     if not WorkerSlot.objects.filter(alive=True).exists():
         slots_start(only_one=True)
-
-
-def slots_start(*, only_one: bool = False) -> int:
-    """Queue a drain task for each slot that has no living drain; returns how many were queued."""
-    from django_q.tasks import async_task
-
-    now = database_now()
-    dead = Q(alive=False) | Q(heartbeat_at__isnull=True) | Q(heartbeat_at__lt=now - STALE_HEARTBEAT)
-    unnudged = Q(nudged_at__isnull=True) | Q(nudged_at__lt=now - RENUDGE_AFTER)
-    started = 0
-    for number in WorkerSlot.objects.filter(dead, unnudged).order_by("number").values_list("number", flat=True):
-        # Conditional: of all processes that see the slot empty, one queues the task.
-        if WorkerSlot.objects.filter(dead, unnudged, number=number).update(nudged_at=now):
-            async_task("runs.tasks.drain", number, q_options={"task_name": f"drain {number}"})
-            started += 1
-            if only_one:
-                break
-    return started
-
-
-def slots_prepare() -> None:
-    """One slot per queue worker of this installation; slots beyond are left to other hosts."""
-    WorkerSlot.objects.bulk_create(
-        [WorkerSlot(number=number) for number in range(settings.QUEUE_WORKERS)], ignore_conflicts=True
-    )
 
 
 class Bell:

@@ -14,7 +14,7 @@ from connectors.registry import CONNECTORS
 from flows.engine.checks import definition_check
 from flows.models import Installation, PairVersion
 from flows.services import account_key
-from runs.wake import slots_prepare
+from runs.slots import slots_prepare
 from tenants.clock import database_now
 from tenants.models import Organisation
 

@@ -10,13 +10,12 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django_q.tasks import async_task
 
 from runs.imports import ImportRefused, import_create, import_start
+from runs.imports import import_reread as import_reread_ask
 from runs.models import ImportJob
 from runs.selectors import import_progress, installation_get, money_at_stake
 from tenants.clock import database_now
@@ -39,19 +38,13 @@ def import_list(request: MemberRequest, installation_id: int) -> HttpResponse:
     form = DaysForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            with transaction.atomic():
-                job = import_create(installation=installation, at=database_now(), by=request.user, **form.cleaned_data)
-                transaction.on_commit(lambda: _collect_later(job))
+            job = import_create(installation=installation, at=database_now(), by=request.user, **form.cleaned_data)
             return redirect("runs:import-detail", slug=request.organisation.slug, public_id=job.public_id)
         except ImportRefused as error:
             form.add_error(None, str(error))
     jobs = ImportJob.objects.for_tenant(request.organisation).filter(installation=installation)
     rows = jobs.defer("record_ids", "rows").order_by("-created_at")[:MOST_JOBS]
     return render(request, "runs/imports.html", {"installation": installation, "form": form, "jobs": rows})
-
-
-def _collect_later(job: ImportJob) -> None:
-    async_task("runs.tasks.import_collect", job.pk, q_options={"task_name": f"import {job.pk}"})
 
 
 @member_page(Capability.VIEW)
@@ -77,10 +70,9 @@ def import_begin(request: MemberRequest, public_id: UUID) -> HttpResponse:
 @member_page(Capability.DECIDE_RUNS)
 @require_POST
 def import_reread(request: MemberRequest, public_id: UUID) -> HttpResponse:
-    """Read the same days anew: after a failure, or when the reading was lost with its worker."""
+    """Read the same days anew, after a failure or because they have changed."""
     job = _job(request, public_id)
-    if job.state in (ImportJob.State.COLLECTING, ImportJob.State.FAILED, ImportJob.State.PREVIEWED):
-        _collect_later(job)
+    if import_reread_ask(job=job, at=database_now()):
         messages.info(request, "The days are being read again.")
     return redirect("runs:import-detail", slug=request.organisation.slug, public_id=job.public_id)
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.urls import reverse
 
+from runs.importing import import_claim
 from runs.models import ImportJob, InboxEvent, Run
 from runs.preview import PreviewItem
 from tenants.models import AuditEntry
@@ -180,14 +181,11 @@ def test_switching_off_and_on(books, owner, as_):
     assert books.installation.state == "active"
 
 
-def test_import_is_asked_for_and_queued(books, owner, as_, monkeypatch, django_capture_on_commit_callbacks):
-    queued = []
-    monkeypatch.setattr("runs.pages.imports.async_task", lambda name, pk, **_: queued.append((name, pk)))
+def test_import_is_asked_for_and_waits_for_a_scheduler(books, owner, as_):
     address = url("runs:import-list", books, installation_id=books.installation.pk)
-    with django_capture_on_commit_callbacks(execute=True):
-        answer = as_(owner).post(address, {"first_day": "2026-01-01", "last_day": "2026-01-31"})
+    answer = as_(owner).post(address, {"first_day": "2026-01-01", "last_day": "2026-01-31"})
     job = ImportJob.unscoped.latest("pk")
-    assert queued == [("runs.tasks.import_collect", job.pk)] and str(job.public_id) in answer.url
+    assert import_claim() == job and str(job.public_id) in answer.url
     wrong = as_(owner).post(address, {"first_day": "2026-02-01", "last_day": "2026-01-31"}).content.decode()
     assert "The first day must not be after the last day." in wrong
 

@@ -12,6 +12,7 @@ from runs.claim import events_claim
 from runs.drain import Drain
 from runs.inbox import News, news_store
 from runs.models import InboxEvent, Record, Run, WorkerSlot
+from runs.slots import slots_prepare
 from tenants.clock import database_now
 from tests.factories import NOW, ConnectionFactory, InstallationFactory
 from tests.runs import fakes
@@ -63,9 +64,9 @@ def claim(limit=10, *, worker="w", lease_seconds=30.0, turn=0):
 
 def drain(*, lease_seconds=30.0, until=None, at_most=15.0, concurrency=16):
     """One real drain, in its own event loop, until nothing is due (or ``until()``), at the latest after ``at_most``."""
-    WorkerSlot.objects.get_or_create(number=0)
+    slots_prepare()
     WorkerSlot.objects.update(alive=False)
-    worker = Drain(0, seconds=at_most, concurrency=concurrency, lease_seconds=lease_seconds)
+    worker = Drain(seconds=at_most, concurrency=concurrency, lease_seconds=lease_seconds)
     finished = until or (lambda: not due())
 
     async def run():

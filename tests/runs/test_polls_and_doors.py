@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
@@ -14,10 +13,10 @@ from connectors.base.errors import Retryable
 from connectors.base.triggers import BadSignature, Hint, MalformedHook, Webhook
 from connectors.registry import CONNECTORS
 from flows.models import Installation
-from runs import hooks, polling, sweep, wake
-from runs.drain import slot_leave, slot_take
-from runs.models import HookRefusal, InboxEvent, PollCursor, Record, Run, WorkerSlot
+from runs import hooks, polling
+from runs.models import HookRefusal, InboxEvent, PollCursor, Record, Run
 from runs.polling import page_store, polls_claim
+from runs.slots import slots_prepare
 from tenants.clock import database_now
 from tests.factories import ConnectionFactory
 from tests.runs import fakes
@@ -218,73 +217,10 @@ class TestDoor:
         def away(*args, **named):
             raise ConnectionError("the broker is away")
 
-        WorkerSlot.objects.create(number=0)
+        slots_prepare()
         monkeypatch.setattr("django_q.tasks.async_task", away)
         assert door([{"id": "7"}]).status_code == 200
         assert InboxEvent.unscoped.count() == 1
-
-
-class TestNudges:
-    def test_no_nudge_before_the_commit_and_none_after_a_rollback(self, installation, queued):
-        from django.db import transaction
-
-        WorkerSlot.objects.create(number=0)
-        with transaction.atomic():
-            tell(installation, "7")
-            assert queued == []
-        assert queued == [("runs.tasks.drain", 0)]
-        WorkerSlot.objects.update(nudged_at=None)
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
-            tell(installation, "8")
-            raise ZeroDivisionError
-        assert len(queued) == 1
-
-    def test_a_living_drain_needs_no_task(self, installation, queued):
-        WorkerSlot.objects.create(number=0, alive=True, heartbeat_at=database_now())
-        tell(installation, "7")
-        assert queued == []
-
-    def test_a_leaving_drain_clears_its_flag_before_it_looks_once_more(self, installation, queued, monkeypatch):
-        """News stored before the flag was cleared saw a living drain and queued nothing (C10)."""
-        WorkerSlot.objects.create(number=0)
-        assert slot_take(0, "me")
-        tell(installation, "7")
-        slot_leave(0, "me", restart=True)
-        assert queued == [("runs.tasks.drain", 0)] and not WorkerSlot.objects.get().alive
-
-    def test_a_slot_has_one_drain_until_its_heart_stops(self, db):
-        WorkerSlot.objects.create(number=0)
-        assert slot_take(0, "first") and not slot_take(0, "second")
-        WorkerSlot.objects.update(heartbeat_at=database_now() - wake.STALE_HEARTBEAT - timedelta(seconds=1))
-        assert slot_take(0, "second")
-        slot_leave(0, "first", restart=False)
-        assert WorkerSlot.objects.get().alive, "the slot is no longer the first one's to leave"
-
-    def test_the_sweep_starts_what_is_not_alive_and_returns_what_is_lost(self, installation, queued):
-        from runs.claim import events_claim
-
-        WorkerSlot.objects.create(number=0, alive=True, heartbeat_at=database_now() - timedelta(seconds=60))
-        WorkerSlot.objects.create(number=1, alive=True, heartbeat_at=database_now())
-        tell(installation, "7")
-        events_claim(worker="dead", limit=1, lease_seconds=-1)
-        assert sweep.sweep_once() == {"recovered": 1, "drains_started": 1}
-        wait = (InboxEvent.unscoped.get().due_at - database_now()).total_seconds()
-        assert wait > fakes.SETTLE_SECONDS - 3, "the connectors' own settle time"
-        assert sweep.sweep_once() == {"recovered": 0, "drains_started": 0}, "a nudge is on its way"
-
-    def test_the_sweep_survives_a_broker_that_is_away(self, installation, monkeypatch, settings):
-        settings.SWEEP_SECONDS = 0.0
-        WorkerSlot.objects.create(number=0)
-        rounds = []
-
-        def away(*args, **named):
-            rounds.append(1)
-            WorkerSlot.objects.update(nudged_at=None)
-            raise ConnectionError("the broker is away")
-
-        monkeypatch.setattr("django_q.tasks.async_task", away)
-        sweep.sweep_forever(lambda: len(rounds) >= 3)
-        assert len(rounds) == 3
 
 
 def test_the_heart_goes_on_after_a_moment_without_the_database(installation, world, monkeypatch):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +14,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from demo.http import wait_until_answers
 from demo.seed import EMAIL, OPERATOR_EMAIL, PASSWORD, SandboxSystems, catalogue_align, demo_pair, demo_tenant
+from runs.roles import Keeping, StopFile, children_of, watch_until_told
 from runs.supervisor import Child, Supervisor
-from runs.wake import slots_prepare
 
 SANDBOX_HOST = "127.0.0.1"
 
@@ -39,35 +37,27 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self._check_ports(options)
         addresses_apply(options)
-        stop_file = Path(settings.VAR_DIR) / "run" / "stop"
-        stop_file.parent.mkdir(parents=True, exist_ok=True)
-        stop_file.unlink(missing_ok=True)
-        prepare_database()
+        call_command("prepare")
         supervisor = Supervisor(say=lambda text: self.stderr.write(text))
-        stopping: list[int] = []
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda caught, _frame: stopping.append(caught))
-        try:
-            self._start(supervisor, options, stop_file)
-            while not stopping:
-                supervisor.watch_once()
-                time.sleep(0.3)
-        finally:
-            self.stderr.write("stopping …")
-            stop_file.touch()  # drains end at the next look; the cluster waits for them
-            supervisor.stop()
-            stop_file.unlink(missing_ok=True)
+        with StopFile("all") as stop_file:
+            try:
+                self._start(supervisor, options, stop_file)
+                with Keeping():
+                    watch_until_told(supervisor)
+            finally:
+                self.stderr.write("stopping …")
+                stop_file.ask()  # drains end at the next look; the cluster waits for them
+                supervisor.stop()
 
-    def _start(self, supervisor: Supervisor, options: dict[str, Any], stop_file: Path) -> None:
+    def _start(self, supervisor: Supervisor, options: dict[str, Any], stop_file: StopFile) -> None:
         spawn = _Spawn(supervisor, stop_file, to_files=options["log_files"])
         web = f"http://{options['host']}:{options['port']}"
-        spawn.manage("web", *web_command(options["host"], options["port"]), environment={"CAUSEWAY_WEB_POOL": "true"})
+        spawn.role("web", host=options["host"], port=options["port"])
         lines = [f"  pages     {web}/", f"  operators {web}/admin/"]
         if not options["no_sandbox"]:
             lines += self._sandbox(spawn, options)
-        # A drain may take one lease to finish what is in flight.
-        spawn.manage("queue", "manage.py", "qcluster", grace_seconds=settings.LEASE_SECONDS + 15.0)
-        spawn.manage("sweep", "manage.py", "sweep")
+        spawn.role("worker")
+        spawn.role("scheduler")
         wait_until_answers(web, seconds=60)
         self.stdout.write("\n".join(["", "Causeway is running:", *lines, "Ctrl-C ends it.", ""]))
         self.stdout.flush()
@@ -114,19 +104,19 @@ class Command(BaseCommand):
 class _Spawn:
     """Starts children under one supervisor with one stop file."""
 
-    def __init__(self, supervisor: Supervisor, stop_file: Path, *, to_files: bool) -> None:
+    def __init__(self, supervisor: Supervisor, stop_file: StopFile, *, to_files: bool) -> None:
         self._supervisor, self._stop_file, self._to_files = supervisor, stop_file, to_files
 
-    def manage(self, name: str, *command: str, environment: dict[str, str] | None = None, **named: Any) -> None:
-        log_dir = Path(settings.VAR_DIR) / "log"
-        log_dir.mkdir(parents=True, exist_ok=True)
-        child = Child(
-            name=name,
-            command=[sys.executable, *command],
-            environment={"CAUSEWAY_STOP_FILE": str(self._stop_file), **(environment or {})},
-            log_path=str(log_dir / f"{name}.log") if self._to_files else None,
-            **named,
-        )
+    def role(self, name: str, **named: Any) -> None:
+        for child in children_of(name, **named):
+            self.start(child)
+
+    def start(self, child: Child) -> None:
+        child.environment = {**self._stop_file.environment, **child.environment}
+        if self._to_files:
+            log_dir = Path(settings.VAR_DIR) / "log"
+            log_dir.mkdir(parents=True, exist_ok=True)
+            child.log_path = str(log_dir / f"{child.name}.log")
         self._supervisor.add(child)
 
     def sandbox(self, name: str, port: int) -> bool:
@@ -135,7 +125,8 @@ class _Spawn:
         folder.mkdir(parents=True, exist_ok=True)
         state = folder / f"{name}.json"
         fresh = not state.exists()
-        self.manage(name, "-m", "sandbox", name, "--port", str(port), "--state", str(state))
+        command = [sys.executable, "-m", "sandbox", name, "--port", str(port), "--state", str(state)]
+        self.start(Child(name, command))
         return fresh
 
 
@@ -147,20 +138,3 @@ def addresses_apply(options: dict[str, Any]) -> None:
         sandbox = [f"{SANDBOX_HOST}:{options[name]}" for name in ("shop_port", "ledger_port")]
         settings.ALLOWED_PRIVATE_TARGETS = list(dict.fromkeys([*settings.ALLOWED_PRIVATE_TARGETS, *sandbox]))
         os.environ["CAUSEWAY_ALLOWED_PRIVATE_TARGETS"] = ",".join(settings.ALLOWED_PRIVATE_TARGETS)
-
-
-def prepare_database() -> None:
-    """Migrations, cache table, collected static files, worker slots. Safe to repeat."""
-    call_command("migrate", verbosity=0, interactive=False)
-    call_command("createcachetable", verbosity=0)
-    call_command("collectstatic", verbosity=0, interactive=False)
-    slots_prepare()
-
-
-def web_command(host: str, port: int) -> list[str]:
-    """granian with threads: measured fastest for plain views that commit one row."""
-    return [
-        "-m", "granian", "--interface", "wsgi", "config.wsgi:application", "--host", host, "--port", str(port),
-        "--workers", "1", "--blocking-threads", str(settings.ENV.web_threads), "--log-level", "warning",
-        "--respawn-failed-workers",
-    ]  # fmt: skip

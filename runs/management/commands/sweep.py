@@ -1,4 +1,4 @@
-"""The runner's own loop beside web and queue: dead workers' events come back, drains are started."""
+"""The scheduler's process: dead workers' events come back, drains are started, imports are read, old things go."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runs.sweep import sweep_forever
 
 
 class Command(BaseCommand):
-    help = "Return events of dead workers and keep the drains running, until stopped."
+    help = "Run the scheduler's loop until stopped (what ./run scheduler starts)."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stopping: list[int] = []

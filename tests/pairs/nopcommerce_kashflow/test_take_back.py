@@ -95,7 +95,7 @@ def again(pair, order):
 
 def drain_for(seconds):
     """A drain that ends by its time, whatever is still leased."""
-    asyncio.run(Drain(0, seconds=seconds, concurrency=8, lease_seconds=30.0).run())
+    asyncio.run(Drain(seconds=seconds, concurrency=8, lease_seconds=30.0).run())
 
 
 def follow_ups():

@@ -33,8 +33,8 @@ from runs.drain import Drain
 from runs.inbox import News, news_store
 from runs.models import InboxEvent, PollCursor, RecordLink, Run
 from runs.polling import cursors_prepare
+from runs.slots import slots_prepare
 from runs.steps import steps_of_run
-from runs.wake import slots_prepare
 from sandbox.common.server import running
 from sandbox.kashflow.standin import KashFlow
 from sandbox.nopcommerce.standin import NopCommerce
@@ -187,7 +187,7 @@ class World:
     def work(self, seconds: float) -> None:
         """Drain for this long, whatever is left then: for systems that stay down."""
         self._wait_for_webhooks(time.monotonic() + seconds)
-        asyncio.run(Drain(0, seconds=seconds, concurrency=24, lease_seconds=30.0).run())
+        asyncio.run(Drain(seconds=seconds, concurrency=24, lease_seconds=30.0).run())
 
     def _wait_for_webhooks(self, deadline: float) -> None:
         while any(not row["suppressed"] and row["status"] is None and not row["error"] for row in self.deliveries()):
@@ -224,7 +224,7 @@ class World:
 
 
 async def _drain(deadline: float, soon: float) -> None:
-    drain = Drain(0, seconds=deadline - time.monotonic(), concurrency=24, lease_seconds=30.0)
+    drain = Drain(seconds=deadline - time.monotonic(), concurrency=24, lease_seconds=30.0)
     work = asyncio.create_task(drain.run())
     quiet = 0
     while not work.done() and time.monotonic() < deadline:
