@@ -150,6 +150,7 @@ LEASE_SECONDS = ENV.lease_seconds
 SETTLE_SECONDS = ENV.settle_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
 MAX_HOOK_BYTES = ENV.max_hook_bytes
+HOOK_TARGET_SECONDS = ENV.hook_target_seconds
 PAYLOAD_DAYS = ENV.payload_days
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
 
