@@ -48,14 +48,17 @@ class Env(BaseSettings):
     web_threads: int = 8
     log_level: str = "INFO"
     log_json: bool = False
+    metrics_token: SecretStr = SecretStr("")
+    otlp_endpoint: str = ""
+    trace_ratio: float = 0.05
+    trace_hosts: Words = ()
     web_pool: bool = False
     email_url: str = ""
     alert_email_from: str = "alerts@causeway.invalid"
     max_hook_bytes: int = 1_000_000
-    hook_target_seconds: float = 2.0
     payload_days: int = 90
 
-    @field_validator("master_keys", "allowed_hosts", "allowed_private_targets", mode="before")
+    @field_validator("master_keys", "allowed_hosts", "allowed_private_targets", "trace_hosts", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

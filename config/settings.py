@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 from config.env import ROOT, database, kept_secret, read_env
 
@@ -150,8 +151,9 @@ LEASE_SECONDS = ENV.lease_seconds
 SETTLE_SECONDS = ENV.settle_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
 MAX_HOOK_BYTES = ENV.max_hook_bytes
-HOOK_TARGET_SECONDS = ENV.hook_target_seconds
 PAYLOAD_DAYS = ENV.payload_days
+METRICS_TOKEN = ENV.metrics_token.get_secret_value()
+TRACING: dict[str, Any] = {"endpoint": ENV.otlp_endpoint, "ratio": ENV.trace_ratio, "hosts": ENV.trace_hosts}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
 
 LOGGING = {

@@ -49,7 +49,7 @@ def client_for(
     view = connection_view(connector, connection, credentials_open(connection, purpose=purpose, actor=actor))
     if gate is None:
         gate = ConnectionGate(connection.pk, host=connector.host_of(view), limit=connector.limit)
-    return connector.open_client(pool.door(gate, address_policy(), recorder), view)
+    return connector.open_client(pool.door(gate, address_policy(), recorder, connector.key), view)
 
 
 async def client_open(connection_id: str, *, pool: HttpPool, recorder: Recorder | None = None) -> Client:

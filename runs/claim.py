@@ -15,9 +15,9 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from flows.models import Installation
-from runs.causes import GAVE_UP, cause_of_facts
 from runs.contention import tried_again
 from runs.models import InboxEvent, Record, Run
+from telemetry.metrics import RECOVERED
 from tenants.clock import database_now
 
 MOST_COUNTED_FAILURES = 25
@@ -213,15 +213,16 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
         )
         for event in expired:
             Run.unscoped.filter(pk=event.run_id or 0).exclude(state__in=Run.TERMINAL).update(**_run_of_lost(event))
+    for event in expired:
+        RECOVERED.add(event.state)
     return len(expired)
 
 
 def _run_of_lost(event: InboxEvent) -> dict[str, Any]:
     if event.state == InboxEvent.State.DEAD:
         text = f"{event.counted_failures} attempts failed, the last because its worker was lost. We have been told."
-        cure = "We look into why. Nothing is sent before we have looked what is there; replay it when we say so."
-        facts = {"class": "WorkerLost", "code": GAVE_UP, "text": text, "cure": cure}
-        return {"state": Run.State.DEAD, "reason": text, "error": facts, "cause": cause_of_facts(facts)}
+        facts = {"class": "WorkerLost", "code": "gave_up", "text": text}
+        return {"state": Run.State.DEAD, "reason": text, "error": facts, "cause": "gave_up:worker_lost"}
     return {
         "state": Run.State.WAITING,
         "reason": "The worker that had this was lost. What it may have sent is looked for before anything else.",

@@ -28,6 +28,7 @@ from runs.plans import Plan, plans_load
 from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim
 from runs.slots import slot_beat, slot_leave, slot_take
 from runs.wake import Bell
+from telemetry.metrics import CLAIM_EVENTS, CLAIM_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -91,11 +92,14 @@ class Drain:
         claimed: list[Claimed] = []
         # Small refills would cost a statement each; wait until a quarter is free, or nothing is in flight.
         if free >= max(1, self.concurrency // 4) or not self.in_flight:
+            asked = time.monotonic()
             claimed = await self.database.run(
                 events_claim, worker=self.worker, limit=free, lease_seconds=self.lease_seconds, turn=self.turn
             )
             self.turn += 1
+            CLAIM_SECONDS.see(time.monotonic() - asked, "some" if claimed else "none")
         if claimed:
+            CLAIM_EVENTS.see(len(claimed), "some")
             self.plans |= await self.database.run(plans_load, {item.installation_id for item in claimed}, self.plans)
             for item in claimed:
                 self.in_flight[item.event_id] = item

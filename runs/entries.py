@@ -30,7 +30,7 @@ class Ending:
 class Entry:
     """What one event hands to the next flush; ``first_sequence`` numbers its steps within the attempt.
 
-    ``settle_seconds``: of the write whose link this is, should the link be lost.
+    ``settle_seconds``: of the write whose link this is, should the link be lost. ``trace``: the attempt's span.
     """
 
     claimed: Claimed
@@ -43,4 +43,5 @@ class Entry:
     takes_back: tuple[str, ...] = ()
     search: dict[str, str] = field(default_factory=dict)
     settle_seconds: float = 0.0
+    trace: str = ""
     flushed: asyncio.Future[None] | None = None

@@ -17,7 +17,6 @@ from django.db import InterfaceError, OperationalError, transaction
 from flows.engine.ports import Link
 from flows.models import Installation
 from runs.bulk import rows_insert, rows_insert_new, rows_update
-from runs.causes import cause_of_facts
 from runs.claim import Claimed
 from runs.contention import tried_again
 from runs.entries import Ending, Entry
@@ -25,6 +24,7 @@ from runs.inbox import News, news_store
 from runs.models import Alert, InboxEvent, Record, RecordLink, Run, SearchTerm, StepBatch
 from runs.payloads import LINK, STEPS, payload_seal, steps_object
 from runs.steps import step_clear, step_sealed
+from telemetry.metrics import DELIVERY_SECONDS
 from tenants.blind_index import Searchable, blind_index
 from tenants.clock import database_now
 
@@ -63,7 +63,7 @@ def _unstorable(entry: Entry, error: Exception) -> Entry:
         state=Run.State.DEAD,
         reason=text,
         error={**facts, "operator_text": facts["operator_text"].replace("\x00", "")[:500]},
-        cause=cause_of_facts({**facts, "class": "Unstorable"}),
+        cause=f"unstorable:{type(error).__name__}",
         clean=False,
         settle_seconds=entry.settle_seconds,
     )
@@ -97,6 +97,10 @@ def entries_write(batch: list[Entry]) -> set[int]:
         for entry, ending in ended:
             _taken_back_write(entry, ending, now)
             _followers_wake(entry, now)
+    for entry, ending in ended:
+        if ending.state == Run.State.DONE:
+            run = entry.claimed.run
+            DELIVERY_SECONDS.see((now - run.received_at).total_seconds(), run.via)
     return fenced
 
 

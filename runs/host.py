@@ -10,12 +10,15 @@ from typing import Any
 
 from connectors.base.actions import Action, ActionContext
 from connectors.registry import CONNECTORS
+from flows.engine.effects import key_operation
 from flows.engine.ports import LeaseLost, Link, Role, StepRecord
 from runs.claim import Claimed
 from runs.journal import Database, Ending, Entry, GroupCommit
 from runs.models import RecordLink
 from runs.payloads import LINK, payload_open
 from runs.plans import Plan
+from telemetry import tracing
+from telemetry.metrics import EFFECTS
 
 ClientOf = Callable[[str], Awaitable["OpenClient"]]
 
@@ -88,6 +91,8 @@ class AttemptJournal:
 
     def step(self, record: StepRecord) -> None:
         self.steps.append(record)
+        if record.how:
+            EFFECTS.add(*key_operation(record.effect_key), record.how)
 
     def sending(self, effect_key: str, settle_seconds: float) -> None:
         self.unsettled[effect_key] = settle_seconds
@@ -197,6 +202,17 @@ class RunHost:
         opened = await self._clients(side.connection_id)
         return opened.context(side.account_id, dict(self.settings))
 
+    def log_fields(self) -> dict[str, object]:
+        """What log lines of this attempt carry."""
+        fields: dict[str, object] = {
+            "tenant": self.claimed.organisation_id,
+            "run": str(self.claimed.run.public_id),
+            "attempt": self.claimed.attempt,
+        }
+        if self.latest_role is not None:
+            fields["connection"] = self.latest_role.connection_id
+        return fields
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 
@@ -216,5 +232,6 @@ class RunHost:
                 takes_back=self.plan.takes_back(self.record_type) if ending is not None and self.taken_back else (),
                 search=dict(self.search) if ending is not None else {},
                 settle_seconds=max(self.journal.unsettled.values(), default=0.0),
+                trace=tracing.traceparent(),
             )
         )

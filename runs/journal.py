@@ -17,6 +17,8 @@ from django.db import close_old_connections, connection
 from flows.engine.ports import LeaseLost
 from runs.entries import Ending, Entry
 from runs.flush import entries_store, entries_write
+from telemetry import tracing
+from telemetry.metrics import FLUSH_ENTRIES, FLUSH_SECONDS
 
 __all__ = ["Database", "Ending", "Entry", "GroupCommit", "entries_store", "entries_write"]
 
@@ -89,15 +91,20 @@ class GroupCommit:
                 await self._flush(batch)
 
     async def _flush(self, batch: list[Entry]) -> None:
+        started = time.monotonic()
         try:
-            fenced = await self._database.run(entries_store, batch)
+            with tracing.span("flush", links=[entry.trace for entry in batch]):
+                fenced = await self._database.run(entries_store, batch)
         except Exception as error:
+            FLUSH_SECONDS.see(time.monotonic() - started, "failed")
             log.exception("a flush of %d entries failed; this drain ends", len(batch))
             self.broken = True
             for entry in [*batch, *self._pending]:
                 _resolve(entry, LeaseLost(f"the journal could not be written: {error}"))
             self._pending = []
             return
+        FLUSH_SECONDS.see(time.monotonic() - started, "ok")
+        FLUSH_ENTRIES.see(len(batch), "ok")
         for entry in batch:
             _resolve(entry, LeaseLost("another worker holds this event") if id(entry) in fenced else None)
 

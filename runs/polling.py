@@ -24,6 +24,7 @@ from runs.contention import tried_again
 from runs.inbox import News, news_store
 from runs.models import PollCursor, Run
 from runs.plans import listeners_of, plan_of
+from telemetry.metrics import POLLS
 from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ async def poll_run(poll: ClaimedPoll, *, context: ActionContext, database: Any) 
     try:
         async for page in trigger.read(context, poll.cursor):
             if time.monotonic() > poll.lease_until:
+                POLLS.add(poll.connector, poll.trigger, "too_long")
                 log.warning("poll %s of connection %s took too long; goes on later", poll.trigger, poll.connection_id)
                 return
             if not await database.run(page_store, poll, page):
@@ -148,6 +150,7 @@ def poll_finish(poll: ClaimedPoll) -> None:
     now = database_now()
     row = PollCursor.unscoped.filter(pk=poll.cursor_id, fence=poll.fence).first()
     if row is not None:
+        POLLS.add(poll.connector, poll.trigger, "ok")
         row.due_at = now + timedelta(seconds=row.interval_seconds)
         row.lease_expires_at, row.latest_ok_at, row.latest_error, row.failures = None, now, "", 0
         row.save(update_fields=["due_at", "lease_expires_at", "latest_ok_at", "latest_error", "failures"])
@@ -156,6 +159,7 @@ def poll_finish(poll: ClaimedPoll) -> None:
 def poll_failed(poll: ClaimedPoll, error: ConnectorError) -> None:
     row = PollCursor.unscoped.filter(pk=poll.cursor_id, fence=poll.fence).first()
     if row is not None:
+        POLLS.add(poll.connector, poll.trigger, "attention" if isinstance(error, NeedsAttention) else "failed")
         pause = min(LONGEST_PAUSE_SECONDS, row.interval_seconds * 2 ** min(row.failures, 6))
         wish = error.after_seconds if isinstance(error, Retryable) and error.after_seconds else 0.0
         row.due_at = database_now() + timedelta(seconds=max(wish, min(pause, LONGEST_PAUSE_SECONDS)))

@@ -10,13 +10,18 @@ import asyncio
 from django.conf import settings
 
 from runs.drain import Drain
+from telemetry import tracing
 
 
 def drain(*_args: object, **_named: object) -> int:
     """Work the inbox in a free slot of this host until the drain's time is over; returns the number of attempts."""
+    tracing.start(role="worker", **settings.TRACING)  # after the fork
     worker = Drain(
         seconds=settings.DRAIN_SECONDS,
         concurrency=settings.DRAIN_CONCURRENCY,
         lease_seconds=settings.LEASE_SECONDS,
     )
-    return asyncio.run(worker.run())
+    try:
+        return asyncio.run(worker.run())
+    finally:
+        tracing.flush()

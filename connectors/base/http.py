@@ -12,6 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -32,6 +33,8 @@ from connectors.base.http_failures import failure_for
 from connectors.base.http_pool import Body, ClientPool
 from connectors.base.http_request import Outgoing, prepare, redirected
 from connectors.base.reply import Effect, Reply, facts, raise_for_status, rate_limited, unreadable
+from telemetry import tracing
+from telemetry.metrics import CALLS, GATE_WAIT, PUT_OFF
 
 __all__ = [
     "PUBLIC_ONLY",
@@ -52,6 +55,7 @@ CONNECT_SECONDS = 10.0  # for DNS, connecting, TLS and the wait for a free conne
 REPEATS_OF_A_READ = 2
 REDIRECTS_OF_A_READ = 3
 _PAUSE_SECONDS = (0.2, 1.0)
+_NO_WAIT_SECONDS = 0.002  # passing an open gate takes less
 _PASSING_TROUBLE = (502, 503, 504)
 # Stacked codings multiply: a few kilobytes of twice-compressed zeros unpack to gigabytes between two size checks.
 _CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
@@ -75,19 +79,27 @@ class HttpPool(ClientPool):
         self.pause = pause
 
     def door(
-        self, gate: Gate, allow_private: AddressPolicy = PUBLIC_ONLY, recorder: Recorder | None = None
+        self,
+        gate: Gate,
+        allow_private: AddressPolicy = PUBLIC_ONLY,
+        recorder: Recorder | None = None,
+        connector: str = "",
     ) -> HttpDoor:
         """A connection's own way out; cheap, holds no resources.
 
         :param recorder: told every attempt, redacted; what it raises is logged and changes nothing.
+        :param connector: whose calls these are, for counters and traces.
         """
-        return HttpDoor(self, gate, allow_private, recorder)
+        return HttpDoor(self, gate, allow_private, recorder, connector)
 
 
 class HttpDoor:
     """One connection's calls: its gate, its address policy, its recorder, over the shared pool."""
 
-    def __init__(self, pool: HttpPool, gate: Gate, policy: AddressPolicy, recorder: Recorder | None) -> None:
+    def __init__(
+        self, pool: HttpPool, gate: Gate, policy: AddressPolicy, recorder: Recorder | None, connector: str = ""
+    ) -> None:
+        self._connector = connector
         self._pool = pool
         self._gate = gate
         self._policy = policy
@@ -139,9 +151,9 @@ class HttpDoor:
         redirects = REDIRECTS_OF_A_READ if effect is Effect.READ else 0
         while True:
             pause = random.uniform(*_PAUSE_SECONDS)
-            await self._gate.enter(operation)
+            await self._pass_gate(operation)
             try:
-                reply = await self._attempt(outgoing, deadline)
+                reply = await self._observed(outgoing, deadline)
             except RateLimited:
                 raise
             except Retryable:
@@ -156,6 +168,46 @@ class HttpDoor:
                     return reply
             repeats -= 1
             await self._pool.pause(pause)
+
+    async def _pass_gate(self, operation: str) -> None:
+        asked = time.monotonic()
+        try:
+            await self._gate.enter(operation)
+        except NotSent as error:
+            PUT_OFF.add(self._connector, error.code)
+            raise
+        finally:
+            waited = time.monotonic() - asked
+            if waited > _NO_WAIT_SECONDS:
+                GATE_WAIT.add(self._connector, by=waited)
+
+    async def _observed(self, outgoing: Outgoing, deadline: float) -> Reply:
+        """``_attempt``, counted, and with a span of its own where tracing is on."""
+        if not tracing.on:
+            return await self._counted(outgoing, deadline)
+        host = outgoing.address.raw_host or ""
+        facts = {"http.request.method": outgoing.method, "server.address": host, "causeway.effect": outgoing.effect}
+        name = f"{self._connector} {outgoing.operation}"
+        with tracing.span(name, kind=tracing.SpanKind.CLIENT, attributes=facts) as span:
+            if onward := tracing.carried(host):
+                outgoing = replace(outgoing, headers={**outgoing.headers, **onward})
+            reply = await self._counted(outgoing, deadline)
+            if span is not None:
+                span.set_attribute("http.response.status_code", reply.status)
+            return reply
+
+    async def _counted(self, outgoing: Outgoing, deadline: float) -> Reply:
+        started = time.monotonic()
+        outcome = "cancelled"
+        try:
+            reply = await self._attempt(outgoing, deadline)
+            outcome = "ok" if reply.status < 400 else "refused" if reply.status < 500 else "broken"
+            return reply
+        except ConnectorError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            CALLS.see(time.monotonic() - started, self._connector, outgoing.operation, outcome)
 
     async def _attempt(self, outgoing: Outgoing, deadline: float) -> Reply:
         """One request on the wire, told to gate and recorder.

@@ -119,7 +119,7 @@ _NOTES = {
 
 def _note(state: Walk, step: ActionStep, path: str, result: EffectResult) -> None:
     state.output = result.output
-    state.effect_key, state.external_id = result.effect_key, result.external_id
+    state.effect_key, state.external_id, state.how = result.effect_key, result.external_id, result.how
     state.planned = result.how == "planned"
     usual = _NOTES[result.how].format(id=result.external_id, why=result.why)
     state.note = "; ".join(result.foreseen) or result.remark or usual

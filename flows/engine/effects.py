@@ -93,6 +93,12 @@ def key_target(key: str) -> tuple[str, str]:
     return unquote(parts[1]), unquote(parts[2])
 
 
+def key_operation(key: str) -> tuple[str, str]:
+    """Connector and operation of an effect key."""
+    parts = key.split(SEPARATOR, 4)
+    return unquote(parts[1]), unquote(parts[3])
+
+
 async def effect_perform(host: Host, request: EffectRequest) -> EffectResult:
     """Make the effect happen once.
 

@@ -31,7 +31,10 @@ class Link:
 
 @dataclass(frozen=True)
 class StepRecord:
-    """One step attempt for the journal. ``path`` is ``flow.step``, items in brackets: ``payments.each[cap-1].pay``."""
+    """One step attempt for the journal. ``path`` is ``flow.step``, items in brackets: ``payments.each[cap-1].pay``.
+
+    ``how`` an effect came about: written, remembered, adopted, changed, planned; empty for what is none.
+    """
 
     path: str
     kind: str
@@ -45,6 +48,7 @@ class StepRecord:
     effect_key: str = ""
     external_id: str = ""
     error: dict[str, Any] | None = None
+    how: str = ""
 
 
 class LeaseLost(BaseException):

@@ -20,6 +20,7 @@ class Walk:
     note: str = ""
     effect_key: str = ""
     external_id: str = ""
+    how: str = ""
     planned: bool = False
     reported: Exception | None = None
     _contexts: dict[str, ActionContext] = field(default_factory=dict)
@@ -27,7 +28,7 @@ class Walk:
     def begin(self) -> None:
         """A step starts: forget the notes of the one before."""
         self.input = self.output = None
-        self.note = self.effect_key = self.external_id = ""
+        self.note = self.effect_key = self.external_id = self.how = ""
         self.planned = False
 
     def cached_reads(self, role: str) -> dict[tuple[str, str], Any]:

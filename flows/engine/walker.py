@@ -194,6 +194,7 @@ def _record(
             effect_key=state.effect_key,
             external_id=state.external_id,
             error=None if error is None else error_facts(error),
+            how=state.how,
         )
     )
 
