@@ -27,13 +27,14 @@ class Worked:
 
 def store(tenant: Tenant, ids: list[str]) -> None:
     """Put orders into the inbox as the door would, without HTTP."""
-    from connections.models import Connection
     from connectors.base.triggers import Hint
+    from runs.hook_targets import HookTarget, hook_target
     from runs.hooks import hints_store
 
-    connection = Connection.unscoped.get(webhook_public_id=tenant.hook.rpartition("/")[2])
+    target = hook_target(tenant.hook.rpartition("/")[2])
+    assert isinstance(target, HookTarget)
     for start in range(0, len(ids), 500):
-        hints_store(connection, [Hint("order", key, "order.paid", tenant.account) for key in ids[start : start + 500]])
+        hints_store(target, [Hint("order", key, "order.paid", tenant.account) for key in ids[start : start + 500]])
 
 
 def work(stack: Stack, tenants: list[Tenant], orders: int, measured: Any = None) -> Worked:

@@ -56,6 +56,7 @@ class Env(BaseSettings):
     email_url: str = ""
     alert_email_from: str = "alerts@causeway.invalid"
     max_hook_bytes: int = 1_000_000
+    hook_target_seconds: float = 2.0
     payload_days: int = 90
 
     @field_validator("master_keys", "allowed_hosts", "allowed_private_targets", "trace_hosts", mode="before")

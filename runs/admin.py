@@ -44,7 +44,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class StepInline(admin.TabularInline):
     model = StepBatch
     fields = ["attempt", "written_at", "what_happened"]
-    readonly_fields = fields
+    readonly_fields = ["attempt", "written_at", "what_happened"]
     extra = 0
     can_delete = False
     ordering = ["attempt", "first_sequence"]

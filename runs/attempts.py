@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
-import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -26,6 +24,7 @@ from connectors.base.errors import (
 from flows.engine.ports import LeaseLost
 from flows.engine.values import jsonable
 from flows.engine.walker import WalkResult, walk
+from runs.causes import GAVE_UP, cause_of, cause_of_items
 from runs.claim import MOST_COUNTED_FAILURES
 from runs.host import RunHost
 from runs.journal import Ending
@@ -37,6 +36,7 @@ log = logging.getLogger(__name__)
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 900.0
 SHORTEST_WAIT_SECONDS = 0.3
+_OURS = "Nothing for you to correct: we have been told. Replay it when we say that it is mended."
 
 OnAttention = Callable[[str, NeedsAttention], Awaitable[None]]
 EventData = Callable[[], Awaitable[dict[str, Any]]]
@@ -98,7 +98,7 @@ async def _walk_all(host: RunHost, results: list[WalkResult], event_data: EventD
             state="held",
             reason=f"{len(held)} of the parts wait for a decision: " + "; ".join(item.text for item in held[:5]),
             error={"items": [item.as_dict() for item in held]},
-            cause=cause_of("held_items", held[0].code, held[0].path),
+            cause=cause_of_items(held),
         )
     return Ending(state="done" if done else "skipped", reason="; ".join(dict.fromkeys(reasons)))
 
@@ -136,12 +136,21 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
                     "This installation of Causeway lacks a setting; we have been told.",
                     operator_text=str(error),
                     code="misconfigured",
+                    cure=_OURS,
                 ),
             )
     log.error("%s failed", host.claimed.run, exc_info=error)
     text = f"Something went wrong on our side with {host.claimed.record}. Nothing is lost; we have been told."
     trace = "".join(traceback.format_exception(error)[-3:])
-    return _for_a_person("dead", Rejected(text, operator_text=trace, code=f"bug:{type(error).__name__}"))
+    step = next((step.path for step in reversed(host.journal.steps) if step.error), "")
+    bug = Rejected(
+        text,
+        operator_text=trace,
+        code=f"bug:{type(error).__name__}",
+        cure=_OURS,
+        details={"step": step} if step else {},
+    )
+    return _for_a_person("dead", bug)
 
 
 def _wait_seconds(host: RunHost, error: Retryable) -> float:
@@ -154,7 +163,7 @@ def _wait_seconds(host: RunHost, error: Retryable) -> float:
 
 def _waiting(host: RunHost, error: ConnectorError, *, seconds: float, counts: bool) -> Ending:
     if counts and host.claimed.counted_failures + 1 >= MOST_COUNTED_FAILURES:
-        return _for_a_person("dead", error, code="gave_up")
+        return _for_a_person("dead", error, gave_up=True)
     return Ending(
         state="waiting",
         reason=error.customer_text,
@@ -164,16 +173,18 @@ def _waiting(host: RunHost, error: ConnectorError, *, seconds: float, counts: bo
     )
 
 
-def _for_a_person(state: str, error: ConnectorError, code: str = "") -> Ending:
+def _for_a_person(state: str, error: ConnectorError, *, gave_up: bool = False) -> Ending:
     facts = error_facts(error)
-    if code:
-        facts["code"] = code
-    return Ending(
-        state=state,
-        reason=error.customer_text,
-        error=facts,
-        cause=cause_of(type(error).__name__, facts["code"], error.provider_code, error.field),
-    )
+    if gave_up:
+        facts |= {"code": GAVE_UP, "after": error.code, "cure": _gave_up_cure(error)}
+    return Ending(state=state, reason=error.customer_text, error=facts, cause=cause_of(error, gave_up=gave_up))
+
+
+def _gave_up_cure(error: ConnectorError) -> str:
+    tried = f"It was tried {MOST_COUNTED_FAILURES} times."
+    if isinstance(error, OutcomeUnknown):
+        return f"{tried} Look in the other system what is there, then replay: we look, too, before we write anything."
+    return f"{tried} See that the other system works again, then replay."
 
 
 def error_facts(error: ConnectorError) -> dict[str, Any]:
@@ -189,12 +200,3 @@ def error_facts(error: ConnectorError) -> dict[str, Any]:
         "request_id": error.request_id,
         "details": jsonable(error.details),
     }
-
-
-def cause_of(*parts: str) -> str:
-    """Fingerprint by which errors are grouped: stable over records (what brackets hold is dropped) and over time.
-
-    Codes keep their digits: 401 and 503 are two causes.
-    """
-    plain = "|".join(re.sub(r"\[[^\]]*\]", "[]", part) for part in parts)
-    return hashlib.sha256(plain.encode()).hexdigest()[:32]

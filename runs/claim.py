@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from flows.models import Installation
+from runs.causes import GAVE_UP, cause_of_facts
 from runs.contention import tried_again
 from runs.models import InboxEvent, Record, Run
 from telemetry.metrics import RECOVERED
@@ -221,8 +222,9 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
 def _run_of_lost(event: InboxEvent) -> dict[str, Any]:
     if event.state == InboxEvent.State.DEAD:
         text = f"{event.counted_failures} attempts failed, the last because its worker was lost. We have been told."
-        facts = {"class": "WorkerLost", "code": "gave_up", "text": text}
-        return {"state": Run.State.DEAD, "reason": text, "error": facts, "cause": "gave_up:worker_lost"}
+        cure = "We look into why. Nothing is sent before we have looked what is there; replay it when we say so."
+        facts = {"class": "WorkerLost", "code": GAVE_UP, "text": text, "cure": cure}
+        return {"state": Run.State.DEAD, "reason": text, "error": facts, "cause": cause_of_facts(facts)}
     return {
         "state": Run.State.WAITING,
         "reason": "The worker that had this was lost. What it may have sent is looked for before anything else.",

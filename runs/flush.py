@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from flows.engine.ports import Link
 from flows.models import Installation
 from runs.bulk import rows_insert, rows_insert_new, rows_update
+from runs.causes import cause_of_facts
 from runs.claim import Claimed
 from runs.contention import tried_again
 from runs.entries import Ending, Entry
@@ -63,7 +64,7 @@ def _unstorable(entry: Entry, error: Exception) -> Entry:
         state=Run.State.DEAD,
         reason=text,
         error={**facts, "operator_text": facts["operator_text"].replace("\x00", "")[:500]},
-        cause=f"unstorable:{type(error).__name__}",
+        cause=cause_of_facts({**facts, "class": "Unstorable"}),
         clean=False,
         settle_seconds=entry.settle_seconds,
     )

@@ -14,11 +14,11 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from connections.models import Connection
-from connectors.base.triggers import BadSignature, Hint, MalformedHook, Webhook
+from connectors.base.triggers import BadSignature, Hint, MalformedHook
 from connectors.registry import CONNECTORS
+from runs.hook_targets import HookTarget, hook_target
 from runs.inbox import News, news_store
 from runs.models import HookRefusal, Run
-from runs.plans import listeners_of
 from telemetry import tracing
 from tenants.clock import database_now
 
@@ -40,25 +40,22 @@ def hook_receive(request: HttpRequest, public_id: str) -> HttpResponse:
 def _receive(request: HttpRequest, public_id: str, traceparent: str) -> HttpResponse:
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_HOOK_BYTES:
         return _refuse(None, public_id, 413, f"body larger than {settings.MAX_HOOK_BYTES} bytes")
-    connection = Connection.unscoped.select_related("organisation").filter(webhook_public_id=public_id).first()
-    webhook = CONNECTORS[connection.connector].webhook if connection else None
-    if connection is None or webhook is None or connection.state == Connection.State.REVOKED:
-        return _refuse(connection, public_id, 404, "unknown hook")
-    if (echo := webhook.handshake({key: str(value) for key, value in request.GET.items()})) is not None:
+    target = hook_target(public_id)
+    if not isinstance(target, HookTarget):
+        return _refuse(target, public_id, 404, "unknown hook")
+    if (echo := target.webhook.handshake({key: str(value) for key, value in request.GET.items()})) is not None:
         return HttpResponse(echo, content_type="text/plain")
     if request.method != "POST":
         return _answer(405, "Deliveries are sent by POST.")
-    return _deliver(request, connection, webhook, public_id, traceparent)
+    return _deliver(request, target, public_id, traceparent)
 
 
-def _deliver(
-    request: HttpRequest, connection: Connection, webhook: Webhook, public_id: str, traceparent: str
-) -> HttpResponse:
-    body = request.body
+def _deliver(request: HttpRequest, target: HookTarget, public_id: str, traceparent: str) -> HttpResponse:
+    connection, body = target.connection, request.body
     headers = {key.lower(): value for key, value in request.headers.items()}
     try:
-        webhook.verify(headers, body, connection.sealed_get("sealed_webhook_secret").decode())
-        hints = webhook.parse(headers, body)
+        target.webhook.verify(headers, body, target.secret)
+        hints = target.webhook.parse(headers, body)
     except BadSignature as error:
         return _refuse(connection, public_id, 400, f"signature: {error}")
     except MalformedHook as error:
@@ -67,22 +64,18 @@ def _deliver(
     foreign = [hint for hint in hints if hint.account_id and hint.account_id != connection.account_id]
     if foreign:
         return _refuse(connection, public_id, 400, f"names the account {foreign[0].account_id[:80]}, not ours")
-    if connection.state == Connection.State.PAUSED:
-        # Accepted and dropped would lose news; a paused connection reads everything again when it resumes.
-        log.info("hook for paused connection %s", connection.pk)
-    stored = hints_store(connection, hints, traceparent=traceparent)
-    return _answer(200, f"stored {stored}")
+    # Also of a paused connection: its work waits, and accepted and dropped would lose news.
+    return _answer(200, f"stored {hints_store(target, hints, traceparent=traceparent)}")
 
 
-def hints_store(connection: Connection, hints: list[Hint], *, traceparent: str = "") -> int:
+def hints_store(target: HookTarget, hints: list[Hint], *, traceparent: str = "") -> int:
     """One event per named record and listening installation; committed before this returns."""
-    at = database_now()
     stored = 0
-    for installation, record_types in listeners_of(connection):
+    for installation, record_types in target.listeners:
         news = [
             News(hint.record_type, hint.record_id, hint.label) for hint in hints if hint.record_type in record_types
         ]
-        stored += news_store(installation=installation, news=news, via=Run.Via.WEBHOOK, at=at, traceparent=traceparent)
+        stored += news_store(installation=installation, news=news, via=Run.Via.WEBHOOK, traceparent=traceparent)
     return stored
 
 

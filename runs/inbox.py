@@ -14,8 +14,10 @@ from django.db.models import Case, F, SmallIntegerField, Value, When
 
 from flows.models import Installation
 from runs.contention import tried_again
+from runs.inbox_statement import can_store_at_once, news_store_at_once
 from runs.models import InboxEvent, Record, Run
-from runs.wake import nudge_after_commit
+from runs.wake import nudge_after_commit, nudge_soon
+from tenants.clock import database_now
 
 PRIORITY_LIVE = 0
 PRIORITY_IMPORT = 10
@@ -37,24 +39,36 @@ def news_store(
     installation: Installation,
     news: Iterable[News],
     via: str,
-    at: datetime,
+    at: datetime | None = None,
     priority: int = PRIORITY_LIVE,
     traceparent: str = "",
 ) -> int:
     """Store news durably; returns how many records it woke (equal fingerprints wake nobody).
 
+    :param at: when it came; the database's present moment where it is not said.
     :param traceparent: the trace the news belongs to; kept with an event that it opens.
     """
     # In one order everywhere, so that two senders of the same records wait for each other instead of deadlocking.
     items = {(item.record_type, item.record_id): item for item in sorted(news, key=_in_order)}
     if not items:
         return 0
+    if _is_plain(items.values(), via) and can_store_at_once():
+        told = [(item.record_type, item.record_id, item.label) for item in items.values()]
+        if news_store_at_once(installation, told, via=via, priority=priority, traceparent=traceparent):
+            nudge_soon()
+            return len(items)
     with transaction.atomic():
+        at = at or database_now()
         fresh = _records_touch(installation, list(items.values()), at, imported=via == Run.Via.IMPORT)
         _events_merge(installation, fresh, via, at, priority, traceparent)
         if fresh:
             nudge_after_commit()
     return len(fresh)
+
+
+def _is_plain(items: Iterable[News], via: str) -> bool:
+    """News that needs no comparison with what is known of its record."""
+    return via != Run.Via.IMPORT and all(item.fingerprint is None for item in items)
 
 
 def _in_order(item: News) -> tuple[str, str]:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
+import time
 
 from django.db import connection, transaction
 
 from runs.models import WorkerSlot
 from runs.slots import slots_start
 
+log = logging.getLogger(__name__)
+
 CHANNEL = "causeway_inbox"
+NUDGE_GAP_SECONDS = 0.01
 IDLE_POLL_SECONDS = 0.2
 
 
@@ -23,6 +28,52 @@ def nudge_after_commit() -> None:
     """Commit first, then read the flags: a drain that is about to end clears its flag before its last look (C10)."""
     # Robust: the news is stored, so a broker that is away is no reason to refuse it; the sweep starts the drain later.
     transaction.on_commit(nudge, robust=True)
+
+
+def nudge_soon() -> None:
+    """The same for news that is committed already. In a web process a thread of its own tells, once for many."""
+    if _nudger is not None:
+        _nudger.ring()
+        return
+    try:
+        nudge()
+    except Exception:  # as above: the news is stored
+        log.exception("a nudge failed; the sweep looks for itself")
+
+
+class Nudger:
+    """Tells for a whole web process. The first news is told at once, what follows within a moment together.
+
+    A notification per webhook would cost a round trip each, and PostgreSQL lets only one commit with one happen at a
+    time.
+    """
+
+    def __init__(self) -> None:
+        self._rung = threading.Event()
+        threading.Thread(target=self._run, name="nudger", daemon=True).start()
+
+    def ring(self) -> None:
+        self._rung.set()
+
+    def _run(self) -> None:
+        while True:
+            self._rung.wait()
+            self._rung.clear()
+            try:
+                nudge()
+            except Exception:  # the database or the broker is away; news is stored and the sweep looks for itself
+                log.exception("a nudge failed; the sweep looks for itself")
+                connection.close()
+            time.sleep(NUDGE_GAP_SECONDS)
+
+
+_nudger: Nudger | None = None
+
+
+def nudger_start() -> None:
+    """For web processes, once, after they were forked."""
+    global _nudger
+    _nudger = _nudger or Nudger()
 
 
 def nudge() -> None:

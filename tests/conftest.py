@@ -6,6 +6,7 @@ import pytest
 from django.db import connections as databases
 
 from connections import gate
+from runs import hook_targets
 from tenants.keys import forget_opened_keys
 from tests.factories import NOW, MembershipFactory, OrganisationFactory, UserFactory
 
@@ -29,6 +30,7 @@ def _nothing_remembered(monkeypatch):
     """What a process remembers of its database must not outlive a test's rows."""
     forget_opened_keys()
     monkeypatch.setattr(gate, "_board", gate.Board())
+    monkeypatch.setattr(hook_targets, "_remembered", hook_targets._Remembered())
 
 
 class FakeClock:

@@ -22,11 +22,12 @@ class ConnectorError(Exception):
     :param operator_text: for us: status, request id, the provider's own words (redacted).
     :param code: stable cause code, part of the fingerprint by which dead letters are grouped, e.g. ``unknown_sku``.
     :param field: path of the offending field, e.g. ``lines[2].sku``.
-    :param cure: what to press or change, one sentence.
+    :param cure: what to press or change, one sentence; without one, what this class of error usually needs.
     :param details: JSON-able facts shown beside the error (for example the arithmetic of a hold).
     """
 
     default_code = "error"
+    default_cure = "Open the record, read what was said, then replay it or let it go."
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class ConnectorError(Exception):
         self.operator_text = operator_text or customer_text
         self.code = code or self.default_code
         self.field = field
-        self.cure = cure
+        self.cure = cure or self.default_cure
         self.provider_code = provider_code
         self.request_id = request_id
         self.details = details or {}
@@ -59,6 +60,7 @@ class Retryable(ConnectorError):
     """
 
     default_code = "temporary"
+    default_cure = "Nothing for you to do: it is tried again by itself."
 
     def __init__(self, customer_text: str, *, after_seconds: float | None = None, counts: bool = True, **rest: object):
         super().__init__(customer_text, **rest)  # type: ignore[arg-type]
@@ -78,22 +80,31 @@ class OutcomeUnknown(ConnectorError):
     """A write was sent and its answer is missing or unreadable. Never retried blind (correctness rule C3)."""
 
     default_code = "outcome_unknown"
+    default_cure = "Nothing for you to do: before anything is sent again we look whether it is there."
 
 
 class NeedsAttention(ConnectorError):
     default_code = "needs_attention"
+    default_cure = (
+        "Open the connection, check its log-in and what it may do, then press “Test now”. What waits goes on by itself."
+    )
 
 
 class Rejected(ConnectorError):
     default_code = "rejected"
+    default_cure = "Correct what is named in the system it comes from, or the setting behind it, then replay."
 
 
 class MappingFailed(ConnectorError):
     default_code = "mapping_failed"
+    default_cure = (
+        "Fill in the field that is named in the system the record comes from, or change the settings, then replay."
+    )
 
 
 class Held(ConnectorError):
     default_code = "held"
+    default_cure = "Look at the figures and decide: correct what is named and replay, or let it go."
 
 
 class Misconfigured(Exception):

@@ -11,7 +11,6 @@ from connections.models import Connection
 from connectors.base.errors import Held, MappingFailed, NeedsAttention, NotSent, OutcomeUnknown, Rejected, Retryable
 from runs import attempts, flush, host
 from runs import claim as claims
-from runs.attempts import cause_of
 from runs.claim import leases_recover
 from runs.models import InboxEvent, RecordLink, Run
 from tenants.clock import database_now
@@ -125,7 +124,8 @@ def test_failures_are_counted_until_the_budget_is_spent(installation, world, mon
         drain(until=lambda: event_of("7").state in ("waiting", "dead") and not_leased())
     drain_until_dead()
     (run,) = runs_of("7")
-    assert run.state == "dead" and run.error["code"] == "gave_up"
+    assert run.state == "dead" and (run.error["code"], run.error["after"]) == ("gave_up", "temporary")
+    assert "3 times" in run.error["cure"]
 
 
 def not_leased():
@@ -263,12 +263,3 @@ def test_work_that_kills_its_workers_comes_to_an_end(installation, monkeypatch):
     assert runs_of("7")[0].state == "dead" and runs_of("7")[0].error["code"] == "gave_up"
     tell(installation, "7")
     assert claim(), "news opens it again"
-
-
-class TestCauses:
-    def test_the_same_fault_in_another_line_or_item_is_the_same_cause(self):
-        assert cause_of("MappingFailed", "", "", "lines[2].sku") == cause_of("MappingFailed", "", "", "lines[12].sku")
-        assert cause_of("held", "x", "f.each[TEA-1].pay") == cause_of("held", "x", "f.each[COFFEE].pay")
-
-    def test_different_codes_are_different_causes(self):
-        assert cause_of("Rejected", "refused", "401") != cause_of("Rejected", "refused", "503")

@@ -12,7 +12,7 @@ from connectors.kashflow.actions.base import NEW, LedgerWrite, document_number, 
 from connectors.kashflow.actions.document_build import document_for
 from connectors.kashflow.actions.document_look import look, ref_of
 from connectors.kashflow.facts import ledger_of
-from connectors.kashflow.ledger import LedgerInvoice
+from connectors.kashflow.ledger import DocumentToWrite, LedgerInvoice
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -68,11 +68,20 @@ class CreateInvoice(LedgerWrite[InvoiceDraft, InvoiceRef]):
         return await look(ctx, data)
 
     async def write(self, ctx: ActionContext, data: InvoiceDraft) -> InvoiceRef:
-        if not data.reference.strip():
-            raise MappingFailed("A document needs a reference.", code="reference_missing", field="reference")
-        number, internal_id = await ledger_of(ctx).invoice_insert(await document_for(ctx, data))
+        number, internal_id = await ledger_of(ctx).invoice_insert(await self._document(ctx, data))
         written = self._ref(data, str(number), str(internal_id or ""))
         return await self._as_booked(ctx, number, written) if data.depends_on_sent_tax else written
+
+    async def plan(self, ctx: ActionContext, data: InvoiceDraft) -> InvoiceRef:
+        """Asks the ledger whether it knows each product, nominal and currency: what it lacks would stop the write."""
+        await self._document(ctx, data)
+        return self.pretend(data)
+
+    @staticmethod
+    async def _document(ctx: ActionContext, data: InvoiceDraft) -> DocumentToWrite:
+        if not data.reference.strip():
+            raise MappingFailed("A document needs a reference.", code="reference_missing", field="reference")
+        return await document_for(ctx, data)
 
     async def _as_booked(self, ctx: ActionContext, number: int, written: InvoiceRef) -> InvoiceRef:
         """Nothing may be raised here: the document exists, and its number would be lost."""

@@ -10,7 +10,7 @@ from connectors.base.records import Canonical, PaymentDraft, PaymentRef
 from connectors.kashflow import facts
 from connectors.kashflow.actions.base import NEW, LedgerWrite, document_number, existing_document
 from connectors.kashflow.facts import ledger_of
-from connectors.kashflow.ledger import LedgerPayment, PaymentToWrite, to_pennies
+from connectors.kashflow.ledger import LedgerPayment, NamedId, PaymentToWrite, to_pennies
 
 
 class PaymentToDelete(Canonical):
@@ -53,14 +53,13 @@ class RecordPayment(LedgerWrite[PaymentDraft, PaymentRef]):
         return Found(Verdict.CHANGED, self._ref(data, hits[0]), str(hits[0].id), why)
 
     async def write(self, ctx: ActionContext, data: PaymentDraft) -> PaymentRef:
-        if not data.reference.strip():
-            raise MappingFailed("A payment needs a reference.", code="reference_missing", field="reference")
+        method, account = await self._booked_as(ctx, data)
         payment = PaymentToWrite(
             document_number=document_number(data.document_number, "document_number"),
             paid_date=data.paid_date,
             note=data.reference.strip(),
-            method_id=(await facts.payment_method(ctx, data.method, "method")).id,
-            account_id=(await facts.account(ctx, data.account, "account")).id,
+            method_id=method.id,
+            account_id=account.id,
             amount=await home_amount(ctx, data),
         )
         async with ctx.client.lock(f"payments:{payment.document_number}"):
@@ -68,6 +67,18 @@ class RecordPayment(LedgerWrite[PaymentDraft, PaymentRef]):
         return PaymentRef(
             id=str(payment_id), document_number=data.document_number, amount=data.amount, reference=data.reference
         )
+
+    async def plan(self, ctx: ActionContext, data: PaymentDraft) -> PaymentRef:
+        """Asks the ledger whether it knows the method and the bank account: what it lacks would stop the write."""
+        await self._booked_as(ctx, data)
+        return self.pretend(data)
+
+    @staticmethod
+    async def _booked_as(ctx: ActionContext, data: PaymentDraft) -> tuple[NamedId, NamedId]:
+        if not data.reference.strip():
+            raise MappingFailed("A payment needs a reference.", code="reference_missing", field="reference")
+        method = await facts.payment_method(ctx, data.method, "method")
+        return method, await facts.account(ctx, data.account, "account")
 
     @staticmethod
     def _ref(data: PaymentDraft, found: LedgerPayment) -> PaymentRef:

@@ -10,7 +10,7 @@ from connectors.base.records import Canonical, Product, StockLevel
 from connectors.kashflow import facts
 from connectors.kashflow.actions.base import NEW, LedgerWrite
 from connectors.kashflow.facts import ledger_of
-from connectors.kashflow.ledger import LedgerProduct, ProductToWrite, plain, to_pennies
+from connectors.kashflow.ledger import LedgerProduct, Nominal, ProductToWrite, plain, to_pennies
 
 
 class ProductCode(Canonical):
@@ -58,9 +58,7 @@ class UpsertProduct(LedgerWrite[Product, Product]):
         return output.source_id
 
     async def write(self, ctx: ActionContext, data: Product) -> Product:
-        if not data.sku.strip():
-            raise MappingFailed("A KashFlow product needs a code (SKU).", code="sku_missing", field="sku")
-        nominal = await facts.nominal(ctx, data.nominal, "nominal")
+        nominal = await self._nominal(ctx, data)
         async with ctx.client.lock(f"product:{data.sku}"):
             found = await ledger_of(ctx).product_find(data.sku, nominal)
             if found is not None and found.nominal_id == nominal.id:
@@ -86,6 +84,17 @@ class UpsertProduct(LedgerWrite[Product, Product]):
         shown = {**changes, "tax_rate": changes.get("vat_rate", kept.tax_rate)}
         shown.pop("vat_rate", None)
         return kept.model_copy(update=shown)
+
+    @staticmethod
+    async def _nominal(ctx: ActionContext, data: Product) -> Nominal:
+        if not data.sku.strip():
+            raise MappingFailed("A KashFlow product needs a code (SKU).", code="sku_missing", field="sku")
+        return await facts.nominal(ctx, data.nominal, "nominal")
+
+    async def plan(self, ctx: ActionContext, data: Product) -> Product:
+        """Asks the ledger whether it knows the nominal: without it the write would be refused."""
+        await self._nominal(ctx, data)
+        return self.pretend(data)
 
     def pretend(self, data: Product) -> Product:
         return data.model_copy(update={"source_id": NEW})

@@ -132,6 +132,10 @@ class Desk:
         step = action.run if hasattr(action, "run") else action.write
         return await step(ctx or self.ctx, action.input.model_validate(data))
 
+    async def plan(self, key, data):
+        action = CONNECTOR.action(key)()
+        return await action.plan(self.ctx, action.input.model_validate(data))
+
     async def find(self, key, data):
         action = CONNECTOR.action(key)()
         return await action.find(self.ctx, action.input.model_validate(data))

@@ -10,6 +10,7 @@ from zeep import Client
 from connectors.base.records import Customer
 from demo.http import call
 from flows.engine.documents.customer import customer_code
+from runs.preview import preview
 from runs.replays import runs_replay
 from tenants.clock import database_now
 from tests.pairs.nopcommerce_kashflow.world import LEEDS
@@ -72,6 +73,12 @@ def waiting(world, order, code, *words):
     return run
 
 
+def foreseen(world, order):
+    record = world.run(order).record
+    (item,) = preview(world.installation, [(record.record_type, record.record_id)])
+    return item.outcome, item.error and item.error["code"]
+
+
 def done(world, order):
     run = world.run(order)
     assert run.state == "done", f"{run.state}: {run.reason}"
@@ -87,7 +94,9 @@ def test_unknown_sku_is_held_and_goes_on_once_the_product_is_there(world):
     assert run.state == "held"
     assert world.documents(order) == {}
     assert set(done(world, other)) == {""}, "one bad record stops no other"
+    assert foreseen(world, order) == ("held", "unknown_sku"), "the dry run asks the ledger, too"
     known_in_ledger(world, "BAD-1")
+    assert foreseen(world, order) == ("would_write", None)
     replay(world, order)
     assert done(world, order)[""]["lines"][0]["product_code"] == "BAD-1"
 
