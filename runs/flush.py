@@ -275,7 +275,7 @@ def _records_write(ended: Ended, now: datetime) -> None:
         label = str(ending.facts.get("order_number") or "")[:200] or record.label
         # As the claim left them: an attempt that was open then has made the record unclean.
         unclean = record.unclean or record.attempt_open or not ending.clean
-        rows.append((record.pk, now, {**record.facts, **ending.facts}, label, not ending.clean, unclean))
+        rows.append((record.pk, now, _facts_of(record, ending), label, not ending.clean, unclean))
     rows_update(
         Record._meta.db_table,
         {"id": "bigint"},
@@ -288,6 +288,14 @@ def _records_write(ended: Ended, now: datetime) -> None:
         },
         rows,
     )
+
+
+def _facts_of(record: Record, ending: Ending) -> dict[str, Any]:
+    """Quantities are kept while they are pending only: what is pending is found by an index over these records."""
+    facts = {**record.facts, **ending.facts}
+    if not facts.get("pending") and len(facts) > 1:  # a record without any facts is one that nobody has read
+        facts.pop("pending", None)
+    return facts
 
 
 _RUN_COLUMNS = {

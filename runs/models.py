@@ -10,12 +10,14 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from connections.models import Connection
 from flows.models import Installation, PairVersion
 from runs.payloads import LINK, STEPS, steps_object
 from tenants.models import TenantModel
+from tenants.scoping import tenant_key
 from tenants.sealing import SealedModel
 
 
@@ -56,7 +58,8 @@ class Record(TenantModel):
     Posting it again on purpose clears both and raises ``generation``, which makes its effects new ones.
     """
 
-    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="records")
+    organisation = tenant_key()
+    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="records", db_index=False)
     lane = models.CharField(max_length=420)
     record_type = models.CharField(max_length=40)
     record_id = models.CharField(max_length=200)
@@ -81,7 +84,16 @@ class Record(TenantModel):
                 fields=["organisation", "lane", "record_type", "record_id"], name="runs_record_once_per_lane"
             ),
         ]
-        indexes = [models.Index(fields=["installation", "record_type", "-updated_at"], name="runs_record_recent")]
+        indexes = [
+            models.Index(fields=["installation", "record_type", "-updated_at"], name="runs_record_recent"),
+            # Most labels are the record's number, which is found by the constraint above.
+            models.Index(
+                F("organisation"), Upper("label"), name="runs_record_by_label", condition=~Q(label=F("record_id"))
+            ),
+            models.Index(
+                fields=["organisation", "lane"], name="runs_record_pending", condition=Q(facts__has_key="pending")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.record_type} {self.label or self.record_id}"
@@ -100,6 +112,7 @@ class Run(TenantModel):
         CANCELLED = "cancelled", "Cancelled"
 
     TERMINAL = (State.DONE, State.SKIPPED, State.CANCELLED)
+    OPEN = (State.OPEN, State.WAITING, State.HELD, State.DEAD)
     NEEDS_A_PERSON = (State.HELD, State.DEAD)
 
     class Via(models.TextChoices):
@@ -112,8 +125,9 @@ class Run(TenantModel):
         TAKE_BACK = "take_back", "Taking back"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="runs")
-    pair_version = models.ForeignKey(PairVersion, on_delete=models.PROTECT, related_name="+")
+    organisation = tenant_key()
+    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="runs", db_index=False)
+    pair_version = models.ForeignKey(PairVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
     record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="runs")
     via = models.CharField(max_length=10, choices=Via.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
@@ -131,7 +145,18 @@ class Run(TenantModel):
 
     class Meta:
         indexes = [
-            models.Index(fields=["installation", "-started_at"], name="runs_run_recent"),
+            # Open work is found without looking at history; the states are those of OPEN.
+            models.Index(
+                fields=["installation", "state"],
+                name="runs_run_open",
+                condition=Q(state__in=["open", "waiting", "held", "dead"]),
+            ),
+            models.Index(
+                fields=["installation", "finished_at", "state"],
+                name="runs_run_ended",
+                condition=Q(finished_at__isnull=False),
+            ),
+            models.Index(fields=["installation", "id"], name="runs_run_imported", condition=Q(via="import")),
             models.Index(
                 fields=["organisation", "cause"], name="runs_run_open_causes", condition=Q(state__in=["held", "dead"])
             ),
@@ -166,8 +191,9 @@ class InboxEvent(TenantModel):
         DEAD = "dead", "Dead letter"
 
     record = models.OneToOneField(Record, on_delete=models.CASCADE, related_name="event")
-    installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="events")
-    run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    organisation = tenant_key()
+    installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="events", db_index=False)
+    run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     via = models.CharField(max_length=10, choices=Run.Via.choices)
     priority = models.SmallIntegerField(default=0)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
@@ -213,6 +239,7 @@ class StepBatch(SealedModel):
     step: a step costs a tenth of a row, and history is a tenth of the size.
     """
 
+    organisation = tenant_key()
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="step_batches", db_index=False)
     attempt = models.PositiveIntegerField()
     first_sequence = models.PositiveIntegerField()
@@ -237,8 +264,9 @@ class RecordLink(SealedModel):
     """A remembered effect: our record ↔ the record over there. Unique on the effect key (rule C1), kept for ever."""
 
     effect_key = models.CharField(max_length=600)
-    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="links")
-    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="links")
+    organisation = tenant_key()
+    installation = models.ForeignKey(Installation, on_delete=models.PROTECT, related_name="links", db_index=False)
+    record = models.ForeignKey(Record, on_delete=models.PROTECT, related_name="links", db_index=False)
     run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="links")
     operation = models.CharField(max_length=80)
     target_account = models.CharField(max_length=200)
@@ -257,6 +285,7 @@ class RecordLink(SealedModel):
         ]
         indexes = [
             models.Index(fields=["record", "operation", "id"], name="runs_link_of_record"),
+            models.Index(fields=["organisation", "external_id"], name="runs_link_by_document"),
             models.Index(fields=["installation", "operation", "created_at"], name="runs_link_recent"),
         ]
 
@@ -354,7 +383,8 @@ class WorkerSlot(models.Model):
 class SearchTerm(TenantModel):
     """A record is found by an e-mail, a phone number or a name: keyed hashes, purged with the payload (rule C20)."""
 
-    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="search_terms")
+    organisation = tenant_key()
+    record = models.ForeignKey(Record, on_delete=models.CASCADE, related_name="search_terms", db_index=False)
     digest = models.CharField(max_length=32)
     created_at = models.DateTimeField()
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Count, Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Max, Min
 
 from connections.models import Connection
 from connections.selectors import connections_of
@@ -74,7 +74,6 @@ class TimelineAttempt:
 class Overview:
     """One installation at a glance."""
 
-    by_state: dict[str, int]
     waiting_events: int
     oldest_waiting_at: Any
     cursors: Sequence[PollCursor] = field(default_factory=list)
@@ -126,7 +125,7 @@ def home_of(organisation: Organisation, *, since: datetime) -> Home:
     for installation, state, count in ended.order_by():
         rows[installation].today[state] = count
     still_open = defaultdict(list)
-    waiting = runs.exclude(state__in=Run.TERMINAL).values_list("installation", "state", "facts")[:MOST_ADDED_UP]
+    waiting = runs.filter(state__in=Run.OPEN).values_list("installation", "state", "facts")[:MOST_ADDED_UP]
     for installation, state, facts in waiting:
         rows[installation].open[state] = rows[installation].open.get(state, 0) + 1
         still_open[installation].append(facts)
@@ -159,37 +158,6 @@ def record_get(organisation: Organisation, record_id: int) -> Record:
     return rows.get(pk=record_id)
 
 
-def records_found(
-    installation: Installation, *, record_type: str, state: str = "", search: str = ""
-) -> QuerySet[Record]:
-    """Records of one kind, latest first. ``search``: order number, part of the label, or number of a document."""
-    rows = (
-        Record.objects.for_tenant(installation.organisation_id)
-        .filter(installation=installation, record_type=record_type)
-        .select_related("latest_run")
-        .order_by("-updated_at", "-pk")
-    )
-    if state:
-        rows = rows.filter(latest_run__state=state)
-    if search:
-        documents = RecordLink.objects.for_tenant(installation.organisation_id).filter(
-            record=OuterRef("pk"), external_id=search
-        )
-        rows = rows.filter(
-            Q(record_id=search) | Q(label__icontains=search) | Q(facts__order_number=search) | Exists(documents)
-        )
-    return rows
-
-
-def record_counts(installation: Installation, *, record_type: str) -> dict[str, int]:
-    """Records of one kind by the state of their latest run; under ``""`` those nobody has looked at yet."""
-    rows = Record.objects.for_tenant(installation.organisation_id).filter(
-        installation=installation, record_type=record_type
-    )
-    counted = rows.values_list("latest_run__state").annotate(Count("pk")).order_by()
-    return {state or "": count for state, count in counted}
-
-
 def record_timelines(record: Record, *, runs: int = 10) -> list[RunTimeline]:
     """The latest runs of a record, newest first, each with its attempts and steps in order."""
     latest = list(Run.objects.for_tenant(record.organisation_id).filter(record=record).order_by("-pk")[:runs])
@@ -212,25 +180,11 @@ def import_progress(job: ImportJob) -> dict[str, int]:
     return {"queued": events.count(), **dict(runs.values_list("state").annotate(Count("pk")).order_by())}
 
 
-def records_recent(installation: Installation, *, record_type: str, limit: int = 50, state: str = "") -> list[Record]:
-    """Latest records of one kind with their latest run, newest first."""
-    rows = (
-        Record.objects.for_tenant(installation.organisation_id)
-        .filter(installation=installation, record_type=record_type)
-        .select_related("latest_run")
-        .order_by("-updated_at", "-pk")
-    )
-    return list((rows.filter(latest_run__state=state) if state else rows)[:limit])
-
-
 def overview(installation: Installation) -> Overview:
-    runs = Record.objects.for_tenant(installation.organisation_id).filter(installation=installation)
-    states = dict(runs.filter(latest_run__isnull=False).values_list("latest_run__state").annotate(Count("pk")))
     waiting = InboxEvent.objects.for_tenant(installation.organisation_id).filter(
         installation=installation, state=InboxEvent.State.WAITING
     )
     return Overview(
-        by_state=states,
         waiting_events=waiting.count(),
         oldest_waiting_at=waiting.aggregate(oldest=Min("received_at"))["oldest"],
         cursors=list(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from flows.models import Installation
 from flows.outline import record_types_of
+from runs.listing import MOST_COUNTED, RecordPage, open_counts, records_named, records_page
 from runs.models import Run
-from runs.selectors import installation_get, overview, record_counts, records_found
+from runs.selectors import installation_get, overview
 from runs.switching import installation_switch
 from tenants.clock import database_now
 from tenants.pages import MemberRequest, member_page
@@ -54,8 +54,7 @@ def _pair_context(request: MemberRequest, installation_id: int) -> dict[str, Any
     record_type = record_type if record_type in types else types[0]
     state, search = request.GET.get("state", ""), request.GET.get("q", "").strip()[:200]
     state = state if state in Run.State.values else ""
-    counts = record_counts(installation, record_type=record_type)
-    found = records_found(installation, record_type=record_type, state=state, search=search)
+    counts = open_counts(installation, record_type=record_type)
     return {
         "installation": installation,
         "overview": overview(installation),
@@ -63,8 +62,23 @@ def _pair_context(request: MemberRequest, installation_id: int) -> dict[str, Any
         "record_type": record_type,
         "state": state,
         "search": search,
-        "tabs": [(one.value, one.label, counts.get(one.value, 0)) for one in Run.State if counts.get(one.value)],
-        "total": sum(counts.values()),
-        "page": Paginator(found, PAGE_LENGTH).get_page(request.GET.get("page")),
+        "tabs": [(one.value, one.label, counts.get(one.value, 0)) for one in Run.State],
+        "most_counted": MOST_COUNTED,
+        "finished": Run.TERMINAL,
+        "page": _found(request, installation, record_type=record_type, state=state, search=search),
         "query": request.GET.urlencode(),
     }
+
+
+def _found(
+    request: MemberRequest, installation: Installation, *, record_type: str, state: str, search: str
+) -> RecordPage:
+    if search:
+        return records_named(installation, record_type=record_type, text=search)
+    return records_page(
+        installation,
+        record_type=record_type,
+        state=state,
+        before=request.GET.get("before", ""),
+        length=PAGE_LENGTH,
+    )

@@ -8,9 +8,9 @@ from flows.engine.ports import StepRecord
 from runs.claim import events_claim
 from runs.inbox import News, news_store
 from runs.journal import Ending, Entry, entries_write
+from runs.listing import records_find
 from runs.models import InboxEvent, Record, SearchTerm, StepBatch
 from runs.retention import forget_old
-from runs.search import records_find
 from tenants.clock import database_now
 from tests.runs.worlds import installation_of
 
