@@ -21,6 +21,7 @@ from connectors.base.errors import (
     Rejected,
     Retryable,
 )
+from connectors.base.tape import Tape, current_tape
 from flows.engine.ports import LeaseLost
 from flows.engine.values import jsonable
 from flows.engine.walker import WalkResult, walk
@@ -57,6 +58,7 @@ async def attempt_run(host: RunHost, *, event_data: EventData, on_attention: OnA
 
 async def _attempt(host: RunHost, event_data: EventData, on_attention: OnAttention) -> str:
     results: list[WalkResult] = []
+    current_tape.set(Tape())  # an attempt is a task of its own, so this is nobody else's
     try:
         ending = await _walk_all(host, results, event_data)
     except LeaseLost as lost:

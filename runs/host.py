@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from connectors.base.actions import Action, ActionContext
+from connectors.base.tape import current_tape
 from connectors.registry import CONNECTORS
 from flows.engine.effects import key_operation
 from flows.engine.ports import LeaseLost, Link, Role, StepRecord
 from runs.claim import Claimed
+from runs.exchanges import with_exchanges
 from runs.journal import Database, Ending, Entry, GroupCommit
 from runs.models import RecordLink
 from runs.payloads import LINK, payload_open
@@ -90,7 +92,7 @@ class AttemptJournal:
         self.unsettled: dict[str, float] = {}
 
     def step(self, record: StepRecord) -> None:
-        self.steps.append(record)
+        self.steps.append(with_exchanges(record, current_tape.get()) if record.error else record)
         if record.how:
             EFFECTS.add(*key_operation(record.effect_key), record.how)
 

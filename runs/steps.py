@@ -54,7 +54,8 @@ def step_clear(step: StepRecord) -> dict[str, Any]:
 
 def step_sealed(step: StepRecord) -> dict[str, Any]:
     """What is kept of a step under the tenant's key."""
-    return {"input": step.input, "output": step.output}
+    said = {"input": step.input, "output": step.output}
+    return {**said, "exchanges": step.exchanges} if step.exchanges else said
 
 
 def steps_of_batch(batch: StepBatch) -> list[Step]:
@@ -100,7 +101,7 @@ def step_at(batch: StepBatch, place: int) -> Step:
 
 
 def step_payload(batch: StepBatch, place: int) -> dict[str, Any]:
-    """Input and output of a step, opened for a member of its tenant; empty when it has been purged."""
+    """Input, output and exchanges of a step, opened for a member of its tenant; empty when it has been purged."""
     if batch.sealed is None:
         return {}
     opened: list[dict[str, Any]] = payload_open(batch.organisation_id, STEPS, batch.sealed_object_id(), batch.sealed)

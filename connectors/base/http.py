@@ -33,6 +33,7 @@ from connectors.base.http_failures import failure_for
 from connectors.base.http_pool import Body, ClientPool
 from connectors.base.http_request import Outgoing, prepare, redirected
 from connectors.base.reply import Effect, Reply, facts, raise_for_status, rate_limited, unreadable
+from connectors.base.tape import current_tape
 from telemetry import tracing
 from telemetry.metrics import CALLS, GATE_WAIT, PUT_OFF
 
@@ -215,15 +216,19 @@ class HttpDoor:
         A cancelled attempt is told to neither: it says nothing about the provider.
         """
         started = time.monotonic()
+        tape = current_tape.get()
+        take = tape.begin(outgoing, started) if tape is not None else None
         try:
             reply = await self._transfer(outgoing, started, deadline)
-        except NeedsAttention as error:  # our own refusal: no news about the provider
-            self._record(outgoing, None, started, error)
-            raise
         except ConnectorError as error:
-            await self._tell_gate(outgoing.operation, CallOutcome.BROKEN, {})
+            if take is not None:
+                take.end(None, error)
+            if not isinstance(error, NeedsAttention):  # our own refusal: no news about the provider
+                await self._tell_gate(outgoing.operation, CallOutcome.BROKEN, {})
             self._record(outgoing, None, started, error)
             raise
+        if take is not None:
+            take.end(reply, None)
         await self._tell_gate(outgoing.operation, _outcome(reply), reply.headers)
         self._record(outgoing, reply, started, None)
         if reply.status == 429:

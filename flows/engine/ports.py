@@ -34,6 +34,7 @@ class StepRecord:
     """One step attempt for the journal. ``path`` is ``flow.step``, items in brackets: ``payments.each[cap-1].pay``.
 
     ``how`` an effect came about: written, remembered, adopted, changed, planned; empty for what is none.
+    ``exchanges``: what was said on the wire, redacted, of a step that failed; the host adds it.
     """
 
     path: str
@@ -49,6 +50,7 @@ class StepRecord:
     external_id: str = ""
     error: dict[str, Any] | None = None
     how: str = ""
+    exchanges: tuple[dict[str, Any], ...] = ()
 
 
 class LeaseLost(BaseException):

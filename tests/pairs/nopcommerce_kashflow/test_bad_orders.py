@@ -10,8 +10,10 @@ from zeep import Client
 from connectors.base.records import Customer
 from demo.http import call
 from flows.engine.documents.customer import customer_code
+from runs.models import StepBatch
 from runs.preview import preview
 from runs.replays import runs_replay
+from runs.steps import step_payload, steps_of_run
 from tenants.clock import database_now
 from tests.pairs.nopcommerce_kashflow.world import LEEDS
 
@@ -71,6 +73,12 @@ def waiting(world, order, code, *words):
     for word in words:
         assert str(word) in told, told
     return run
+
+
+def said_beside(run):
+    """The exchanges kept beside the step that failed."""
+    failed = next(step for step in steps_of_run(run) if step.error)
+    return step_payload(StepBatch.unscoped.get(pk=failed.batch_id), failed.place)["exchanges"]
 
 
 def foreseen(world, order):
@@ -220,6 +228,9 @@ def test_locked_period_says_so_and_is_written_once_it_is_open(world):
     assert run.state in ("held", "dead"), run.reason
     assert "lock" in run.reason.lower(), run.reason
     assert run.error["cure"], run.error
+    refused = said_beside(run)[-1]
+    assert "InsertInvoice" in refused["request_body"] and "lock" in refused["reply_body"].lower()
+    assert "[redacted]" in refused["request_body"] and "-password" not in str(refused)
     world.ledger_set(deny_locked_before=None)
     replay(world, order)
     assert set(done(world, order)) == {""}
