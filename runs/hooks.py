@@ -7,6 +7,7 @@ refused, except where the provider punishes refusals (then 2xx and a note in the
 from __future__ import annotations
 
 import logging
+import time
 
 from django.conf import settings
 from django.db import DatabaseError
@@ -20,6 +21,7 @@ from runs.hook_targets import HookTarget, hook_target
 from runs.inbox import News, news_store
 from runs.models import HookRefusal, Run
 from telemetry import tracing
+from telemetry.metrics import HOOKS
 from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
@@ -28,44 +30,62 @@ log = logging.getLogger(__name__)
 @csrf_exempt
 def hook_receive(request: HttpRequest, public_id: str) -> HttpResponse:
     """``POST /hooks/<public id>``; a registration's echo check may come as GET or POST."""
+    started = time.perf_counter()
     given = tracing.incoming(request.META.get("HTTP_TRACEPARENT"))
     try:
         with tracing.span("webhook", parent=given, kind=tracing.SpanKind.SERVER):
-            return _receive(request, public_id, tracing.traceparent() or given)
+            answer = _receive(request, public_id, tracing.traceparent() or given)
     except DatabaseError:
         log.exception("a webhook could not be stored; the sender is asked to try again")
-        return _answer(503, "We cannot store this now. Please send it again.", retry_after=30)
+        answer = Answer("unavailable", "", 503, "We cannot store this now. Please send it again.")
+        answer.headers["Retry-After"] = "30"
+    HOOKS.see(time.perf_counter() - started, answer.connector, answer.meaning)
+    return answer
 
 
-def _receive(request: HttpRequest, public_id: str, traceparent: str) -> HttpResponse:
+class Answer(HttpResponse):
+    """Plain text, and what it means of whose delivery: for the counters."""
+
+    def __init__(self, meaning: str, connector: str, status: int, text: str) -> None:
+        super().__init__(text + "\n", status=status, content_type="text/plain; charset=utf-8")
+        self.meaning, self.connector = meaning, connector
+
+
+def _receive(request: HttpRequest, public_id: str, traceparent: str) -> Answer:
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_HOOK_BYTES:
-        return _refuse(None, public_id, 413, f"body larger than {settings.MAX_HOOK_BYTES} bytes")
+        return _refuse(None, public_id, 413, "too_large", f"body larger than {settings.MAX_HOOK_BYTES} bytes")
     target = hook_target(public_id)
     if not isinstance(target, HookTarget):
-        return _refuse(target, public_id, 404, "unknown hook")
+        return _refuse(target, public_id, 404, "unknown", "unknown hook")
+    connector = target.connection.connector
     if (echo := target.webhook.handshake({key: str(value) for key, value in request.GET.items()})) is not None:
-        return HttpResponse(echo, content_type="text/plain")
+        answer = Answer("checked", connector, 200, "")
+        answer.content = echo.encode()
+        return answer
     if request.method != "POST":
-        return _answer(405, "Deliveries are sent by POST.")
+        return Answer("not_posted", connector, 405, "Deliveries are sent by POST.")
     return _deliver(request, target, public_id, traceparent)
 
 
-def _deliver(request: HttpRequest, target: HookTarget, public_id: str, traceparent: str) -> HttpResponse:
+def _deliver(request: HttpRequest, target: HookTarget, public_id: str, traceparent: str) -> Answer:
     connection, body = target.connection, request.body
     headers = {key.lower(): value for key, value in request.headers.items()}
     try:
         target.webhook.verify(headers, body, target.secret)
         hints = target.webhook.parse(headers, body)
     except BadSignature as error:
-        return _refuse(connection, public_id, 400, f"signature: {error}")
+        return _refuse(connection, public_id, 400, "signature", f"signature: {error}")
     except MalformedHook as error:
-        return _refuse(connection, public_id, 400, f"body: {error}")
+        return _refuse(connection, public_id, 400, "body", f"body: {error}")
     # Providers sign every account's hooks with one secret: what the body names must be this connection's account.
     foreign = [hint for hint in hints if hint.account_id and hint.account_id != connection.account_id]
     if foreign:
-        return _refuse(connection, public_id, 400, f"names the account {foreign[0].account_id[:80]}, not ours")
+        return _refuse(
+            connection, public_id, 400, "account", f"names the account {foreign[0].account_id[:80]}, not ours"
+        )
     # Also of a paused connection: its work waits, and accepted and dropped would lose news.
-    return _answer(200, f"stored {hints_store(target, hints, traceparent=traceparent)}")
+    stored = hints_store(target, hints, traceparent=traceparent)
+    return Answer("stored", connection.connector, 200, f"stored {stored}")
 
 
 def hints_store(target: HookTarget, hints: list[Hint], *, traceparent: str = "") -> int:
@@ -79,16 +99,13 @@ def hints_store(target: HookTarget, hints: list[Hint], *, traceparent: str = "")
     return stored
 
 
-def _refuse(connection: Connection | None, public_id: str, status: int, reason: str) -> HttpResponse:
+def _refuse(connection: Connection | None, public_id: str, status: int, meaning: str, reason: str) -> Answer:
+    connector = connection.connector if connection else ""
     if connection is not None:  # an address that is nobody's could be called for ever; the web server's log has it
         HookRefusal.objects.create(
             connection=connection, hook_id=public_id[:80], reason=reason[:200], received_at=database_now()
         )
     if connection is not None and CONNECTORS[connection.connector].punishes_refused_hooks:
-        return _answer(200, "received")
-    return _answer(status, {404: "No such hook.", 413: "The body is too large."}.get(status, f"Not accepted: {reason}"))
-
-
-def _answer(status: int, text: str, retry_after: int | None = None) -> HttpResponse:
-    headers = {"Retry-After": str(retry_after)} if retry_after else {}
-    return HttpResponse(text + "\n", status=status, content_type="text/plain; charset=utf-8", headers=headers)
+        return Answer(meaning, connector, 200, "received")
+    text = {404: "No such hook.", 413: "The body is too large."}.get(status, f"Not accepted: {reason}")
+    return Answer(meaning, connector, status, text)

@@ -17,6 +17,7 @@ from runs.contention import tried_again
 from runs.inbox_statement import can_store_at_once, news_store_at_once
 from runs.models import InboxEvent, Record, Run
 from runs.wake import nudge_after_commit, nudge_soon
+from telemetry.metrics import NEWS
 from tenants.clock import database_now
 
 PRIORITY_LIVE = 0
@@ -54,16 +55,25 @@ def news_store(
         return 0
     if _is_plain(items.values(), via) and can_store_at_once():
         told = [(item.record_type, item.record_id, item.label) for item in items.values()]
-        if news_store_at_once(installation, told, via=via, priority=priority, traceparent=traceparent):
+        opened = news_store_at_once(installation, told, via=via, priority=priority, traceparent=traceparent)
+        if opened is not None:
             nudge_soon()
+            _count(via, opened=opened, merged=len(items) - opened)
             return len(items)
     with transaction.atomic():
         at = at or database_now()
         fresh = _records_touch(installation, list(items.values()), at, imported=via == Run.Via.IMPORT)
-        _events_merge(installation, fresh, via, at, priority, traceparent)
+        merged = _events_merge(installation, fresh, via, at, priority, traceparent)
         if fresh:
             nudge_after_commit()
+    _count(via, opened=len(fresh) - merged, merged=merged, unchanged=len(items) - len(fresh))
     return len(fresh)
+
+
+def _count(via: str, **results: int) -> None:
+    for result, number in results.items():
+        if number:
+            NEWS.add(via, result, by=number)
 
 
 def _is_plain(items: Iterable[News], via: str) -> bool:
@@ -126,8 +136,11 @@ def _events_lock(record_ids: list[int]) -> None:
 
 def _events_merge(
     installation: Installation, records: list[Record], via: str, at: datetime, priority: int, traceparent: str
-) -> None:
-    """Open an event per record, or merge into the open one: unclaimed ones wake, claimed ones become dirty (C9)."""
+) -> int:
+    """Open an event per record, or merge into the open one: unclaimed ones wake, claimed ones become dirty (C9).
+
+    :returns: how many were merged.
+    """
     ids = [record.pk for record in records]
     # The events were locked before: one that is finishing just now is gone here and gets a successor. An event that
     # somebody else inserts between this line and the next is read by its worker after our news: nothing is lost.
@@ -150,6 +163,7 @@ def _events_merge(
         ignore_conflicts=True,
     )
     _events_wake(installation, ids, at, priority, only=existing)
+    return len(existing)
 
 
 def _events_wake(installation: Installation, ids: list[int], at: datetime, priority: int, only: set[int]) -> None:

@@ -44,6 +44,7 @@ ON CONFLICT (record_id) DO UPDATE SET
     state = CASE e.state WHEN 'leased' THEN e.state ELSE 'waiting' END,
     priority = CASE e.state WHEN 'leased' THEN e.priority ELSE LEAST(e.priority, EXCLUDED.priority) END,
     due_at = CASE e.state WHEN 'leased' THEN e.due_at ELSE GREATEST(EXCLUDED.due_at, e.not_before) END
+RETURNING e.merged
 """  # noqa: S608 - our own table names
 
 
@@ -54,12 +55,13 @@ def can_store_at_once() -> bool:
 
 def news_store_at_once(
     installation: Installation, items: Sequence[tuple[str, str, str]], *, via: str, priority: int, traceparent: str = ""
-) -> bool:
+) -> int | None:
     """Store news without fingerprints; durable when it returns.
 
     :param items: record type, record id and label, each record once.
-    :returns: False where a record belongs to another installation of the same accounts, or another sender was just
-        inserting it: the news is then to be stored the long way (again, for those that are stored already).
+    :returns: how many events were opened, the others were merged. None where a record belongs to another installation
+        of the same accounts, or another sender was just inserting it: the news is then to be stored the long way
+        (again, for those that are stored already).
     """
     tenant, own, lane = installation.organisation_id, installation.pk, installation.lane
     # In one order everywhere, so that two senders of the same records wait for each other instead of deadlocking.
@@ -70,4 +72,6 @@ def news_store_at_once(
     with connection.cursor() as cursor:
         given = (list(types), list(ids), [label[:200] for label in labels])
         cursor.execute(_STATEMENT, [*given, *record, *known, *event])
-        return cursor.rowcount == len(items)
+        if cursor.rowcount != len(items):
+            return None
+        return sum(merged == 0 for (merged,) in cursor.fetchall())

@@ -58,7 +58,7 @@ class Observed:
 
 HOOKS = Observed(
     "hook_seconds",
-    "Webhook deliveries by what we answered (stored, refused_signature, ..., unavailable), and how long it took.",
+    "Webhook deliveries: stored, refused (signature, body, account, unknown, too_large) or unavailable; time.",
     "connector",
     "answer",
     bounds=_QUICK,

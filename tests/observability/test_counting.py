@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.db import OperationalError
 
 from connectors.base.errors import NotSent, Rejected, Retryable
 from connectors.base.gate import OpenGate
@@ -63,6 +64,43 @@ class TestQueue:
         with counted() as more:
             leases_recover(default_settle=1.0)
         assert more("causeway_events_recovered_total", state="waiting") == 2
+
+
+@db
+class TestDoor:
+    @pytest.mark.parametrize(
+        ("signature", "connector", "answer"), [(None, "fakeshop", "stored"), ("wrong", "fakeshop", "signature")]
+    )
+    def test_a_delivery_is_counted_by_our_answer(self, deliver, signature, connector, answer):
+        with counted() as more:
+            deliver("7", signature=signature)
+        assert more("causeway_hook_seconds_count", connector=connector, answer=answer) == 1
+        assert more("causeway_hook_seconds_count") == 1
+
+    def test_what_cannot_be_stored_is_counted_too(self, deliver, monkeypatch):
+        def away(**named):
+            raise OperationalError("away")
+
+        monkeypatch.setattr("runs.hooks.news_store", away)
+        with counted() as more:
+            deliver("7")
+        assert more("causeway_hook_seconds_count", answer="unavailable") == 1
+        assert more("causeway_news_total") == 0
+
+    def test_news_opens_or_joins_an_event(self, deliver):
+        with counted() as more:
+            deliver("7", "8")
+            deliver("8", "9")
+        assert more("causeway_news_total", via="webhook", result="opened") == 3
+        assert more("causeway_news_total", via="webhook", result="merged") == 1
+
+    def test_a_poll_that_sees_the_same_again_is_no_news(self, installation):
+        with counted() as more:
+            for mark in ("a", "a", "b"):
+                tell(installation, "7", via="poll", fingerprint=mark)
+        assert more("causeway_news_total", via="poll", result="unchanged") == 1
+        assert more("causeway_news_total", via="poll", result="opened") == 1
+        assert more("causeway_news_total", via="poll", result="merged") == 1
 
 
 class Shut:
