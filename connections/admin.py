@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,8 +14,17 @@ from django.http import HttpRequest
 from connections import services
 from connections.circuits import circuit_close
 from connections.errors import ConnectionRefusal
-from connections.models import CircuitState, Connection, RateBudget, RenewalLease, SealedCredentials
+from connections.models import (
+    CircuitState,
+    Connection,
+    ConnectorPause,
+    RateBudget,
+    RenewalLease,
+    SealedCredentials,
+)
+from connections.pauses import connector_pause, connector_resume
 from connectors.base.errors import ConnectorError
+from connectors.registry import CONNECTORS
 from tenants.clock import database_now
 from tenants.console import ReadOnlyAdmin
 from tenants.models import User
@@ -129,6 +141,61 @@ class CircuitStateAdmin(ReadOnlyAdmin):
         for circuit in queryset:
             circuit_close(circuit.key)
         self.message_user(request, "Closed.", messages.SUCCESS)
+
+
+class PauseForm(forms.ModelForm):
+    """What an operator types: which connector, what customers read, until when."""
+
+    connector = forms.ChoiceField(choices=lambda: [(key, one.name) for key, one in sorted(CONNECTORS.items())])
+
+    class Meta:
+        model = ConnectorPause
+        fields = ("connector", "notice", "until_at")
+        labels = {"until_at": "Until (empty: until you let work go on)"}
+
+    def clean_until_at(self) -> datetime | None:
+        until: datetime | None = self.cleaned_data["until_at"]
+        if until is not None and until <= database_now():
+            raise forms.ValidationError("The end of the pause must lie ahead.")
+        return until
+
+
+@admin.register(ConnectorPause)
+class ConnectorPauseAdmin(ReadOnlyAdmin):
+    """Stop one connector for all tenants: add a pause. Let work go on: the action, or its end."""
+
+    list_display = ("connector", "notice", "since_at", "until_at", "by_label", "ended_at", "ended_by_label")
+    list_filter = ("connector", ("ended_at", admin.EmptyFieldListFilter))
+    form = PauseForm
+    actions = ("resume",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def get_fields(self, request: HttpRequest, obj: ConnectorPause | None = None) -> Any:
+        return PauseForm.Meta.fields if obj is None else self.get_readonly_fields(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ConnectorPause | None = None) -> list[str]:
+        return [] if obj is None else super().get_readonly_fields(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: ConnectorPause, form: Any, change: bool) -> None:
+        """Through the service, which also closes what is over and writes the tenants' books."""
+        if change:
+            return
+        made = connector_pause(
+            connector=obj.connector,
+            notice=obj.notice,
+            until=obj.until_at,
+            at=database_now(),
+            by=_operator(request),
+        )
+        obj.pk = made.pk
+
+    @admin.action(description="Let work go on now", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[ConnectorPause]) -> None:
+        keys = set(queryset.values_list("connector", flat=True))
+        ended = [key for key in keys if connector_resume(connector=key, at=database_now(), by=_operator(request))]
+        self.message_user(request, f"Going on: {', '.join(sorted(ended)) or 'nothing was paused'}.", messages.SUCCESS)
 
 
 @admin.register(RateBudget)

@@ -12,6 +12,7 @@ from connections.catalogue import connector_of
 from connections.credentials import OpenedCredentials, credentials_open, credentials_renewed
 from connections.gate import ConnectionGate
 from connections.models import Connection
+from connections.pause_gate import PausableGate
 from connections.threads import in_database
 from connectors.base.gate import Gate
 from connectors.base.http import AddressPolicy, Exchange, HttpPool
@@ -42,13 +43,14 @@ def client_for(
 ) -> Client:
     """Open the connector's client. Reads the database: call it from a thread, keep the client for the process.
 
-    :param gate: default: this connection's circuit, throttle and rate budget.
+    :param gate: default: this connection's circuit, throttle and rate budget. A pause for everybody comes before it.
     :raises CredentialsMissing: nothing to log in with.
     """
     connector = connector_of(connection.connector)
     view = connection_view(connector, connection, credentials_open(connection, purpose=purpose, actor=actor))
     if gate is None:
         gate = ConnectionGate(connection.pk, host=connector.host_of(view), limit=connector.limit)
+    gate = PausableGate(gate, connector.key)
     return connector.open_client(pool.door(gate, address_policy(), recorder, connector.key), view)
 
 

@@ -8,6 +8,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
+from connectors.registry import CONNECTORS
 from tenants.models import TenantManager
 from tenants.sealing import SealedModel
 
@@ -170,6 +171,38 @@ class CircuitState(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ConnectorPause(models.Model):
+    """An operator has stopped a connector for all tenants; ``notice`` is what they read. Kept as history.
+
+    In force while ``ended_at`` is not set and ``until_at`` (None = until further notice) lies ahead.
+    """
+
+    connector = models.CharField(max_length=40)
+    notice = models.TextField(help_text="What customers read: what is wrong, and that their work waits.")
+    since_at = models.DateTimeField()
+    until_at = models.DateTimeField(null=True, blank=True)
+    by_label = models.CharField(max_length=254, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by_label = models.CharField(max_length=254, blank=True)
+
+    class Meta:
+        ordering = ["-since_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector"], condition=Q(ended_at__isnull=True), name="connections_connector_paused_once"
+            ),
+            models.CheckConstraint(condition=~Q(notice=""), name="connections_pause_says_why"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connector} paused: {self.notice}"
+
+    @property
+    def connector_name(self) -> str:
+        known = CONNECTORS.get(self.connector)
+        return known.name if known else self.connector
 
 
 class RateBudget(models.Model):

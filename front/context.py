@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from connections.pauses import pauses_seen_by
 from runs.selectors import attention_count
 
 
@@ -18,4 +19,5 @@ def organisation_frame(request: HttpRequest) -> dict[str, Any]:
         "organisation": organisation,
         "capabilities": getattr(request, "capabilities", frozenset()),
         "attention_count": attention_count(organisation),
+        "connector_pauses": pauses_seen_by(organisation),
     }

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 
+from connections.pauses import connectors_paused
 from flows.models import Installation
 from runs.causes import GAVE_UP, cause_of_facts
 from runs.contention import tried_again
@@ -95,7 +96,9 @@ def _due_ids(now: datetime, limit: int, turn: int) -> list[int]:
             state=Installation.State.ACTIVE,
             source__state="active",
             target__state="active",
-        ).values_list("pk", flat=True)
+        )
+        .exclude(_OF_A_PAUSED_CONNECTOR)
+        .values_list("pk", flat=True)
     )
     undoing = _paused_but_undoing(now)
     lanes = sorted({*lanes, *undoing})
@@ -114,6 +117,8 @@ def _due_ids(now: datetime, limit: int, turn: int) -> list[int]:
     return ids
 
 
+# For everybody, by an operator.
+_OF_A_PAUSED_CONNECTOR = Q(source__connector__in=connectors_paused()) | Q(target__connector__in=connectors_paused())
 _BEING_TAKEN_BACK = Q(record__take_back__isnull=False, record__taken_back_at__isnull=True)
 
 
@@ -121,6 +126,7 @@ def _paused_but_undoing(now: datetime) -> set[int]:
     """Paused lanes in which something is being taken back: pausing first is what a careful person does (rule C27)."""
     waiting = _due(now).filter(_BEING_TAKEN_BACK, installation__state=Installation.State.PAUSED)
     ready = waiting.filter(installation__source__state="active", installation__target__state="active")
+    ready = ready.exclude(installation__in=Installation.unscoped.filter(_OF_A_PAUSED_CONNECTOR))
     return set(ready.order_by().values_list("installation_id", flat=True).distinct())
 
 

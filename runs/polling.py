@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection as database_connection
 from django.db import transaction
 
+from connections.pauses import connectors_paused
 from connectors.base.actions import ActionContext
 from connectors.base.errors import ConnectorError, NeedsAttention, Retryable
 from connectors.base.triggers import Page
@@ -74,6 +75,7 @@ def polls_claim(*, limit: int) -> list[ClaimedPoll]:
     with transaction.atomic():
         now = database_now()
         rows = PollCursor.unscoped.filter(due_at__lte=now, connection__state="active").exclude(lease_expires_at__gt=now)
+        rows = rows.exclude(connection__connector__in=connectors_paused())
         rows = rows.select_related("connection").order_by("due_at")
         if database_connection.features.has_select_for_update_skip_locked:
             rows = rows.select_for_update(skip_locked=True, of=("self",))

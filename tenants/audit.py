@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -35,4 +36,24 @@ def audit_record(
         object_type=target._meta.label_lower if target is not None else "",
         object_id=str(target.pk) if target is not None else "",
         details=details or {},
+    )
+
+
+def audit_record_for_many(
+    *, organisations: Iterable[int], action: str, actor: User | None, details: dict[str, Any], at: datetime
+) -> None:
+    """The same entry in the book of each organisation that it touches: an operator did something for everybody."""
+    AuditEntry.unscoped.bulk_create(
+        (
+            AuditEntry(
+                organisation_id=organisation,
+                at=at,
+                actor=actor,
+                actor_label=actor.email if actor else "",
+                action=action,
+                details=details,
+            )
+            for organisation in organisations
+        ),
+        batch_size=1000,
     )

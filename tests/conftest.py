@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.db import connections as databases
 
-from connections import gate
+from connections import gate, pause_gate
 from runs import hook_targets
 from tenants.keys import forget_opened_keys
 from tests.factories import NOW, MembershipFactory, OrganisationFactory, UserFactory
@@ -30,6 +30,7 @@ def _nothing_remembered(monkeypatch):
     """What a process remembers of its database must not outlive a test's rows."""
     forget_opened_keys()
     monkeypatch.setattr(gate, "_board", gate.Board())
+    pause_gate.picture().forget()
     monkeypatch.setattr(hook_targets, "_remembered", hook_targets._Remembered())
 
 

@@ -10,7 +10,8 @@ from django.urls import reverse
 from connections import services
 from connections.circuits import circuit_open
 from connections.credentials import webhook_secret_open
-from connections.models import CircuitState, Connection, RateBudget, RenewalLease, SealedCredentials
+from connections.models import CircuitState, Connection, ConnectorPause, RateBudget, RenewalLease, SealedCredentials
+from connections.pauses import connector_pause
 from connectors.base.errors import NeedsAttention
 from tenants.keys import data_key_newest
 from tenants.models import DataKey
@@ -55,6 +56,7 @@ def planted(connection, organisation, owner):
     invitation, token = member_invite(
         organisation=organisation, email="new@example.com", role=Role.VIEWER, by=owner, at=NOW
     )
+    connector_pause(connector="kashflow", notice="It loses payments.", at=NOW, by=None)
     RenewalLease.objects.create(connection=connection, holder="", expires_at=NOW)
     RateBudget.objects.create(connection=connection, full_at=NOW)
     circuit_open(f"connection:{connection.pk}", failures=5, jitter=1, why="silent")
@@ -110,7 +112,8 @@ def test_nothing_is_removed_by_hand_but_accounts(console, model, operator, rf):
     request.user = operator
     desk = admin.site._registry[model]
     if model._meta.app_label in ("tenants", "connections") and model._meta.model_name != "user":
-        assert not desk.has_add_permission(request)
+        # A pause is begun there; it is no row of a tenant.
+        assert desk.has_add_permission(request) is (model is ConnectorPause)
         assert not desk.has_delete_permission(request)
         assert "delete_selected" not in desk.get_actions(request)
 

@@ -3,8 +3,10 @@
 from django.urls import reverse
 
 from connections.models import Connection, SealedCredentials
+from connections.pauses import connector_pause
 from connectors.base.errors import NeedsAttention
 from connectors.base.manifest import AccountFacts
+from tenants.clock import database_now
 
 
 def url(name, connection, organisation):
@@ -58,3 +60,21 @@ def test_pause_and_resume(books, organisation, owner, as_):
         as_(owner).post(url("connection-switch", connection, organisation), {"to": to})
         connection.refresh_from_db()
         assert connection.state == state
+
+
+def test_a_connector_that_is_paused_for_everybody_is_told_on_every_page(
+    books, owner, stranger, as_, other_organisation
+):
+    connector_pause(connector="kashflow", notice="KashFlow loses payments.", at=database_now(), by=None)
+    kwargs = {"slug": books.installation.organisation.slug}
+    pages = [
+        reverse("runs:pair-detail", kwargs={**kwargs, "installation_id": books.installation.pk}),
+        reverse("connections:connection-detail", kwargs={**kwargs, "connection_id": books.installation.target_id}),
+        reverse("runs:home", kwargs=kwargs),
+    ]
+    client = as_(owner)
+    for page in pages:
+        told = client.get(page).content.decode()
+        assert "KashFlow is paused for everybody" in told and "KashFlow loses payments." in told, page
+    elsewhere = as_(stranger).get(reverse("runs:home", kwargs={"slug": other_organisation.slug})).content.decode()
+    assert "paused for everybody" not in elsewhere

@@ -16,6 +16,7 @@ BELONG_TO_NOBODY = {
     "connections.CircuitState": "a provider host is shared by tenants; a row names a connection or host, nothing else",
     "connections.RenewalLease": "reached through its connection only; holds a lease, no data of the tenant",
     "connections.RateBudget": "reached through its connection only; holds a moment, no data of the tenant",
+    "connections.ConnectorPause": "an operator stops a connector for all tenants; the notice is for all of them",
     "flows.PairVersion": "shipped by us, the same for every tenant",
     "runs.HookRefusal": "a delivery whose tenant could not be told",
     "runs.WorkerSlot": "names a process of ours",
