@@ -20,6 +20,7 @@ from runs.models import (
     RecordLink,
     Run,
     StepBatch,
+    StreamLease,
     WorkerSlot,
 )
 from runs.replays import run_cancel, runs_replay
@@ -161,3 +162,9 @@ class ImportJobAdmin(ReadOnlyAdmin):
 class WorkerSlotAdmin(ReadOnlyAdmin):
     list_display = ["number", "host", "place", "host_seen_at", "alive", "worker", "heartbeat_at", "nudged_at"]
     list_filter = ["host"]
+
+
+@admin.register(StreamLease)
+class StreamLeaseAdmin(ReadOnlyAdmin):
+    list_display = ["connection", "trigger", "holder", "lease_expires_at", "latest_ok_at", "failures", "latest_error"]
+    list_select_related = ["connection"]

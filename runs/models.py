@@ -123,6 +123,7 @@ class Run(TenantModel):
         REPLAY = "replay", "Replay"
         FOLLOW = "follow", "Follow-up"
         TAKE_BACK = "take_back", "Taking back"
+        STREAM = "stream", "Stream"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organisation = tenant_key()
@@ -320,6 +321,43 @@ class PollCursor(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.trigger} of connection {self.connection_id}"
+
+
+class StreamLease(TenantModel):
+    """Which listener holds a connection's stream open, and how far it has read. All times are the database's clock.
+
+    ``position`` is stored in the commit that stores its news. A holder with an old ``fence`` stores nothing more.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="streams")
+    trigger = models.CharField(max_length=80)
+    position = models.JSONField(null=True, blank=True)
+    holder = models.CharField(max_length=80, blank=True)
+    fence = models.BigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField()
+    latest_ok_at = models.DateTimeField(null=True, blank=True)
+    latest_error = models.TextField(blank=True)
+    failures = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "trigger"], name="runs_stream_once_per_trigger"),
+        ]
+        indexes = [models.Index(fields=["holder"], name="runs_stream_by_holder")]
+
+    def __str__(self) -> str:
+        return f"{self.trigger} of connection {self.connection_id}"
+
+
+class Listener(models.Model):
+    """A process that holds streams open. How many there are says how many streams each may hold."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Alert(TenantModel):

@@ -25,6 +25,7 @@ from runs.contention import tried_again
 from runs.inbox import News, news_store
 from runs.models import PollCursor, Run
 from runs.plans import listeners_of, plan_of
+from runs.streams import streams_prepare
 from telemetry.metrics import POLLS
 from tenants.clock import database_now
 
@@ -48,10 +49,11 @@ class ClaimedPoll:
 
 
 def cursors_prepare(installation: Installation) -> int:
-    """Make sure every trigger the pair's flows wait for has a cursor; returns how many were new."""
+    """Make sure every trigger and stream the pair's flows wait for has its row; returns how many were new."""
     plan = plan_of(installation)
     triggers = [flow["trigger"] for flow in installation.pair_version.document["flows"]]
     wanted = {(trigger["role"], trigger["record_type"]) for trigger in triggers if "poll" in trigger["via"]}
+    told = {(trigger["role"], trigger["record_type"]) for trigger in triggers if "webhook" in trigger["via"]}
     sides = {plan.pair.source_role: installation.source, plan.pair.target_role: installation.target}
     made = 0
     for role, side in sides.items():
@@ -66,6 +68,7 @@ def cursors_prepare(installation: Installation) -> int:
                 defaults={"interval_seconds": interval, "due_at": database_now()},
             )
             made += created
+        made += streams_prepare(side, {record_type for one, record_type in told if one == role})
     return made
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from connectors.base.actions import Action
     from connectors.base.http import HttpDoor
-    from connectors.base.triggers import PollTrigger, Webhook
+    from connectors.base.triggers import PollTrigger, StreamTrigger, Webhook
 
 
 class FieldKind(StrEnum):
@@ -100,6 +100,7 @@ class Connector:
     open_client: Callable[[HttpDoor, ConnectionView], Client]
     actions: tuple[type[Action], ...] = ()
     triggers: tuple[type[PollTrigger], ...] = ()
+    streams: tuple[type[StreamTrigger], ...] = ()
     webhook: Webhook | None = None
     limit: RateLimit | None = None
     settings: tuple[Field, ...] = ()
@@ -113,3 +114,7 @@ class Connector:
     def trigger(self, key: str) -> type[PollTrigger]:
         """:raises KeyError: no trigger of that name."""
         return {trigger.key: trigger for trigger in self.triggers}[key]
+
+    def stream(self, key: str) -> type[StreamTrigger]:
+        """:raises KeyError: no stream of that name."""
+        return {stream.key: stream for stream in self.streams}[key]

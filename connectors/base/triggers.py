@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -50,6 +50,38 @@ class PollTrigger:
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """What a stream hands over at once.
+
+    ``position`` is stored in the commit that stores the news; the next connection goes on from there. ``acknowledge``
+    is awaited after that commit, never before: a provider that keeps unacknowledged messages then loses none.
+    """
+
+    hints: tuple[Hint, ...]
+    position: dict[str, Any] | None = None
+    acknowledge: Callable[[], Awaitable[None]] | None = None
+
+
+class StreamTrigger:
+    """A connection held open through which the provider tells what has changed. One reader per connection and trigger.
+
+    Deliveries may come twice: after a reconnect, and when the reader dies between commit and acknowledgement.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    record_types: ClassVar[tuple[str, ...]]
+
+    def listen(self, ctx: ActionContext, position: dict[str, Any] | None) -> AsyncGenerator[Delivery, None]:
+        """Deliveries until the connection ends; ends are normal and followed by a new connection.
+
+        :param position: as stored with the last delivery; None at the first.
+        :raises ConnectorError: as everywhere; it is tried again after a pause, or stops where a person is needed.
+        """
+        raise NotImplementedError
+
+
 class BadSignature(Exception):
     """The delivery is not from who it says. Answered 400 (or 2xx where the provider punishes refusals)."""
 
@@ -60,7 +92,10 @@ class MalformedHook(Exception):
 
 @dataclass(frozen=True)
 class Hint:
-    """A record a webhook names. ``account_id`` is the store/seller named in the body, when there is one (rule C17)."""
+    """A record a webhook or a stream names.
+
+    ``account_id`` is the store/seller named beside it, when there is one (rule C17).
+    """
 
     record_type: str
     record_id: str

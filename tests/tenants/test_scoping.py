@@ -20,6 +20,7 @@ BELONG_TO_NOBODY = {
     "flows.PairVersion": "shipped by us, the same for every tenant",
     "runs.HookRefusal": "a delivery whose tenant could not be told",
     "runs.WorkerSlot": "names a process of ours",
+    "runs.Listener": "names a process of ours",
 }
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from connectors.registry import CONNECTORS
 from demo.http import wait_until_answers
 from demo.seed import EMAIL, OPERATOR_EMAIL, PASSWORD, SandboxSystems, catalogue_align, demo_pair, demo_tenant
 from runs.roles import Keeping, StopFile, children_of, watch_until_told
@@ -58,6 +59,8 @@ class Command(BaseCommand):
             lines += self._sandbox(spawn, options)
         spawn.role("worker")
         spawn.role("scheduler")
+        if any(connector.streams for connector in CONNECTORS.values()):
+            spawn.role("listener")
         wait_until_answers(web, seconds=60)
         self.stdout.write("\n".join(["", "Causeway is running:", *lines, "Ctrl-C ends it.", ""]))
         self.stdout.flush()
