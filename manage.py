@@ -7,6 +7,11 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.conf import settings
+
+    from telemetry.shared import share
+
+    share(settings.METRICS_DIR)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

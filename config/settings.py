@@ -40,6 +40,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "front.probes.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -74,11 +75,12 @@ DATABASES = {"default": database(ENV.database_url, VAR_DIR, pool=ENV.web_pool)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Never the per-process cache: log-in counters and locks must be one for all processes.
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": ENV.redis_url}
+_TABLE = {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}
+CACHES = (
+    {"default": {"BACKEND": "config.caches.RedisElseDatabase", "LOCATION": ENV.redis_url}, "stored": _TABLE}
     if ENV.redis_url
-    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}
-}
+    else {"default": _TABLE}
+)
 
 AUTH_USER_MODEL = "tenants.User"
 AUTHENTICATION_BACKENDS = [
@@ -153,6 +155,7 @@ SWEEP_SECONDS = ENV.sweep_seconds
 MAX_HOOK_BYTES = ENV.max_hook_bytes
 HOOK_TARGET_SECONDS = ENV.hook_target_seconds
 PAYLOAD_DAYS = ENV.payload_days
+METRICS_DIR = VAR_DIR / "metrics"
 METRICS_TOKEN = ENV.metrics_token.get_secret_value()
 TRACING: dict[str, Any] = {"endpoint": ENV.otlp_endpoint, "ratio": ENV.trace_ratio, "hosts": ENV.trace_hosts}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000

@@ -19,6 +19,7 @@ from typing import Any
 from django.conf import settings
 
 from runs.supervisor import Child, Supervisor
+from telemetry.shared import begin
 
 ROLES = ("web", "worker", "listener", "scheduler")
 WATCH_SECONDS = 0.3
@@ -136,6 +137,7 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if not _ready(options.role):
         return 1
+    begin(settings.METRICS_DIR)
     role_run(options.role, host=options.host, port=options.port)
     return 0
 

@@ -1,7 +1,7 @@
 """The folder in which the processes of one host keep their counters together: one set of files per process.
 
 A counter must not fall when a process ends, or rates over all would jump. So files of processes that are gone are added
-up into one set, named ``gone``, whenever somebody reads; ``forget_all_gone`` empties the folder at a fresh start.
+up into one set, named ``gone``, whenever somebody reads; a fresh start empties the folder (``begin``).
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, multiprocess
-from prometheus_client.mmap_dict import MmapedDict
-from prometheus_client.registry import REGISTRY
+# prometheus_client decides at its first import where counters are kept, so it is imported late here.
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _GONE = "gone"
@@ -31,18 +32,21 @@ def folder() -> Path | None:
     return Path(os.environ[VARIABLE]) if VARIABLE in os.environ else None
 
 
-def forget_all_gone(folder: Path) -> int:
-    """Remove what processes left that are no more; returns how many files. For the start of everything on a host."""
+def begin(folder: Path) -> None:
+    """For a leader that starts a host's processes: empty the folder, unless another leader's processes count in it."""
+    folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
-        files = [file for file in folder.glob("*.db") if not _lives(file)]
-        for file in files:
-            file.unlink()
-    return len(files)
+        files = list(folder.glob("*.db"))
+        if not any(_lives(file) for file in files):
+            for file in files:
+                file.unlink()
 
 
 @contextlib.contextmanager
 def registry() -> Iterator[CollectorRegistry]:
     """All counters of this host, or of this process where they are not shared; valid inside the block."""
+    from prometheus_client import REGISTRY, CollectorRegistry, multiprocess
+
     shared = folder()
     if shared is None:
         yield REGISTRY
@@ -69,6 +73,8 @@ def _add_up_gone(folder: Path) -> None:
 
 
 def _add_up(folder: Path, kind: str, files: list[Path]) -> None:
+    from prometheus_client.mmap_dict import MmapedDict
+
     sums: dict[str, float] = {}
     kept = folder / f"{kind}_{_GONE}.db"
     for file in [*files, *([kept] if kept.exists() else [])]:

@@ -17,6 +17,7 @@ from demo.http import wait_until_answers
 from demo.seed import EMAIL, OPERATOR_EMAIL, PASSWORD, SandboxSystems, catalogue_align, demo_pair, demo_tenant
 from runs.roles import Keeping, StopFile, children_of, watch_until_told
 from runs.supervisor import Child, Supervisor
+from telemetry.shared import begin
 
 SANDBOX_HOST = "127.0.0.1"
 
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         self._check_ports(options)
         addresses_apply(options)
         call_command("prepare")
+        begin(settings.METRICS_DIR)
         supervisor = Supervisor(say=lambda text: self.stderr.write(text))
         with StopFile("all") as stop_file:
             try:
