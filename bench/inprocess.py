@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.flow import order_ids
+from bench.load import order_ids
 from bench.sixcall.tenant import Tenant
 from bench.stack import Stack
 from bench.stub import Stub

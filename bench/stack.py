@@ -37,7 +37,7 @@ class Stack:
     Web, queue and sweep are started by ``start_web`` and ``start_queue`` and may be stopped and started again.
     """
 
-    def __init__(self, *, workers: int = 2, lease_seconds: float = 60.0, stub_program: Path | None = None) -> None:
+    def __init__(self, *, workers: int = 2, lease_seconds: float = 60.0) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="causeway-bench-"))
         name = f"causeway_bench_{secrets.token_hex(4)}"
         self._server = os.environ.get("DATABASE_URL") or os.environ.get("CI_DATABASE_URL") or ""
@@ -46,14 +46,14 @@ class Stack:
         self.redis_url = os.environ.get("REDIS_URL") or os.environ.get("CI_REDIS_URL") or ""
         self.web_port, self.stub_port = free_port(), free_port()
         self.stub = stub.Stub(f"127.0.0.1:{self.stub_port}")
-        self._stub_program = stub_program or stub.REFERENCE / "stub.py"
+        self.second_stub = f"127.0.0.1:{free_port()}"
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self._stop_file = self.folder / "stop"
         self.environment = {
             "DJANGO_SETTINGS_MODULE": "bench.settings",
             "CAUSEWAY_VAR_DIR": str(self.folder),
             "CAUSEWAY_BASE_URL": f"http://127.0.0.1:{self.web_port}",
-            "CAUSEWAY_ALLOWED_PRIVATE_TARGETS": self.stub.address,
+            "CAUSEWAY_ALLOWED_PRIVATE_TARGETS": f"{self.stub.address},{self.second_stub}",
             "CAUSEWAY_QUEUE_WORKERS": str(workers),
             "CAUSEWAY_LEASE_SECONDS": str(lease_seconds),
             "CAUSEWAY_DRAIN_SECONDS": "600",
@@ -76,7 +76,7 @@ class Stack:
     def _prepare(self) -> None:
         if self._server:
             self._on_server(f'CREATE DATABASE "{self._database}"')
-        self.running["stub"] = stub.start(self.stub_port, self._stub_program)
+        self.running["stub"] = stub.start(self.stub_port)
         os.environ.update(self.environment)
         import django
         from django.core.management import call_command
@@ -105,11 +105,11 @@ class Stack:
             return False
         return True
 
-    def start_queue(self) -> None:
+    def start_queue(self, **environment: str) -> None:
         """Cluster and sweep; returns when every slot has a living drain."""
         self._stop_file.unlink(missing_ok=True)
-        self._start("queue", "-m", "runs.roles", "worker")
-        self._start("sweep", "manage.py", "sweep")
+        self._start("queue", "-m", "runs.roles", "worker", **environment)
+        self._start("sweep", "manage.py", "sweep", **environment)
         from django.conf import settings
 
         from runs.models import WorkerSlot

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 REFERENCE = Path(__file__).parent / "reference"
+SEARCHABLE = Path(__file__).parent / "searchable_stub.py"
 CALLS_PER_ORDER = 6
 
 

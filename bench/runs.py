@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
-from bench import processes
 from bench.figures import percentile
-from bench.sixcall.shop import SIGNATURE_HEADER, delivery, signature
+from bench.load import Cpu, Driver, job, order_ids
 from bench.sixcall.tenant import Tenant
-from bench.stack import ROOT, Stack
-from bench.stub import REFERENCE, WrongCounts
+from bench.stack import Stack
+from bench.stub import REFERENCE
 
 CONNECTIONS = 8
 PROCESSES = 2
-
-_numbers = count(1)
 
 
 @dataclass
@@ -37,6 +32,7 @@ class Measured:
     p99_ms: float = 0.0
     calls_per_order: float = 0.0
     door_per_s: float = 0.0
+    calls_alone_per_s: float = 0.0  # the raw loops by themselves, from their first call to their last
     cpu_ms_per_order: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,72 +45,9 @@ class Measured:
             "p99_ms": round(self.p99_ms, 1),
             "calls_per_order": round(self.calls_per_order, 2),
             "door_per_s": round(self.door_per_s, 1),
+            "calls_alone_per_s": round(self.calls_alone_per_s, 1),
             "cpu_ms_per_order": {name: round(value, 3) for name, value in self.cpu_ms_per_order.items()},
         }
-
-
-def order_ids(orders: int) -> list[str]:
-    """Never the same order twice in one bench."""
-    batch = next(_numbers)
-    return [f"b{batch}-{number}" for number in range(orders)]
-
-
-def job(
-    stack: Stack, tenant: Tenant, path: str, ids: list[str], *, connections: int, rate: float = 0
-) -> dict[str, Any]:
-    """What the driver is to send: signed webhooks of these orders."""
-    bodies = [(key, delivery(key, tenant.account)) for key in ids]
-    return {
-        "host": "127.0.0.1",
-        "port": stack.web_port,
-        "path": path,
-        "headers": {"Content-Type": "application/json"},
-        "bodies": [(key, body.decode(), {SIGNATURE_HEADER: signature(body, tenant.secret)}) for key, body in bodies],
-        "connections": connections,
-        "rate": rate,
-    }
-
-
-class Driver:
-    """The driver's process: prepared when made, sends from ``go`` on; ``result`` waits for its end."""
-
-    def __init__(self, job: dict[str, Any]) -> None:
-        self.orders = len(job["bodies"])
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.driver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-        )
-        assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(json.dumps(job).encode() + b"\n")
-        self._process.stdin.flush()
-        if self._process.stdout.readline() != b"ready\n":
-            raise RuntimeError("the driver did not start")
-
-    def go(self) -> Driver:
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"go\n")
-        self._process.stdin.close()
-        return self
-
-    def result(self) -> dict[str, Any]:
-        """:raises WrongCounts: a webhook was not accepted."""
-        assert self._process.stdout is not None
-        found = json.loads(self._process.stdout.read() or b"{}")
-        self._process.wait()
-        if found.get("statuses") != {"200": self.orders}:
-            raise WrongCounts(f"of {self.orders} webhooks were answered: {found.get('statuses')}")
-        return found
-
-
-class _Cpu:
-    """CPU time of every group between construction and ``per_order``."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._roots = stack.roots()
-        self._before = {name: processes.cpu_seconds(pid) for name, pid in self._roots.items()}
-
-    def per_order(self, orders: int, **others: float) -> dict[str, float]:
-        spent = {name: processes.cpu_seconds(pid) - self._before[name] for name, pid in self._roots.items()}
-        return {name: seconds * 1000 / orders for name, seconds in {**spent, **others}.items()}
 
 
 def ours(stack: Stack, tenant: Tenant, *, orders: int, milliseconds: float, rate: float = 0) -> Measured:
@@ -132,7 +65,7 @@ def _through_door(
 ) -> Measured:
     stack.stub.reset(milliseconds)
     ids = order_ids(orders)
-    driver, cpu = Driver(job(stack, tenant, path, ids, connections=CONNECTIONS, rate=rate)), _Cpu(stack)
+    driver, cpu = Driver(job(stack, tenant, path, ids, connections=CONNECTIONS, rate=rate)), Cpu(stack)
     sent = driver.go().result()
     stack.stub.wait_done(orders, seconds=60 + orders * (0.05 + milliseconds / 1000))
     stats = stack.stub.check(orders)
@@ -148,6 +81,7 @@ def _through_door(
         percentile(waits, 0.99),
         stats["calls"] / orders,
         orders / (sent["ended"] - sent["began"]),
+        0.0,
         spent,
     )
 
@@ -165,7 +99,7 @@ def raw(stack: Stack, tenant: Tenant, *, orders: int, milliseconds: float, rate:
 
     if "queue" in stack.running:
         raise RuntimeError("the queue must be stopped")
-    journal = ["pggroup", _dsn(settings.DATABASES["default"])] if stack.database_url else ["sqlite"]
+    journal = ["pggroup", database_address()["dsn"]] if stack.database_url else ["sqlite"]
     if stack.database_url:
         with connection.cursor() as cursor:  # two processes creating one table at once would collide
             cursor.execute("create table if not exists jraw(id bigserial primary key, oid text, d jsonb)")
@@ -175,7 +109,7 @@ def raw(stack: Stack, tenant: Tenant, *, orders: int, milliseconds: float, rate:
     ]  # fmt: skip
     driver = Driver(job(stack, tenant, tenant.hook, order_ids(orders), connections=CONNECTIONS, rate=rate))
     stack.stub.reset(milliseconds)
-    cpu, running = _Cpu(stack), [_reference(stack, command) for _ in range(PROCESSES)]
+    cpu, running = Cpu(stack), [_reference(stack, command) for _ in range(PROCESSES)]
     while not stack.stub.stats()["started"] and running[0].poll() is None:
         time.sleep(0.005)
     sent = driver.go().result()
@@ -191,6 +125,7 @@ def raw(stack: Stack, tenant: Tenant, *, orders: int, milliseconds: float, rate:
         max(row["p99"] for row in each),
         6.0,
         orders / (sent["ended"] - sent["began"]),
+        orders / seconds,
         cpu.per_order(orders, driver=sent["cpu_seconds"], reference=sum(row["n"] * row["cpu"] for row in each) / 1000),
     )
 
@@ -209,13 +144,12 @@ def _raw_figures(process: subprocess.Popen[str]) -> dict[str, float]:
     return dict(zip(("n", "per_s", "cpu", "p50", "p99"), map(float, match.groups()), strict=True))
 
 
-def _dsn(block: dict[str, Any]) -> str:
+def database_address() -> dict[str, str]:
+    """The bench's own database, for programs without Django: ``dsn`` or ``sqlite``."""
+    from django.conf import settings
+
+    block = settings.DATABASES["default"]
+    if block["ENGINE"].endswith("sqlite3"):
+        return {"sqlite": str(block["NAME"])}
     parts = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    return " ".join(f"{name}={block[key]}" for name, key in parts.items() if block.get(key))
-
-
-def inbox_empty() -> None:
-    """Forget the webhooks that only burdened the door."""
-    from runs.models import InboxEvent
-
-    InboxEvent.unscoped.all().delete()
+    return {"dsn": " ".join(f"{name}={block[key]}" for name, key in parts.items() if block.get(key))}

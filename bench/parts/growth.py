@@ -2,68 +2,68 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from bench.bench import Bench
 from bench.figures import median, ratio
 from bench.inprocess import store, work
+from bench.load import order_ids
 from bench.sixcall.tenant import Tenant
-from bench.stack import Stack
 
 BUSY = 4
 DORMANT_RUNS = 500
 CLAIMS = 25
 CLAIM_SIZE = 64
 LOOKS = 9
+QUEUE_ORDERS = 2_000
 YEARS = timedelta(days=2 * 365)
 EMAIL = "ada@example.test"
 
 
-def sizes_of(options: argparse.Namespace) -> tuple[int, int]:
-    if options.sizes:
-        small, large = (int(part) for part in options.sizes.split(","))
-        return small, large
-    return (20_000, 500_000) if options.quick else (50_000, 5_000_000)
-
-
-def measure(options: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
-    small, large = sizes_of(options)
-    with Stack(workers=1) as stack:
-        if not stack.database_url:
-            say("growth needs PostgreSQL (DATABASE_URL); left out")
-            return {}
-        measured = _Growth(stack, say)
-        before, after = measured.at(small), measured.at(large)
-    growth = {name: ratio(after[name], before[name]) for name in before}
-    pages = {name: value for name, value in growth.items() if name != "claim_ms"}
+def measure(bench: Bench) -> dict[str, Any]:
+    if not bench.stack.database_url:
+        bench.say("growth needs PostgreSQL (DATABASE_URL); left out")
+        return {}
+    bench.workers(False)
+    small, large = _sizes(bench)
+    growth = _Growth(bench)
+    queue = growth.queue_size(bench.options.events or (20_000 if bench.quick else 1_000_000))
+    before, after = growth.at(small), growth.at(large)
+    grown = {name: ratio(after[name], before[name]) for name in before}
     return {
         "growth_runs": [small, large],
         "growth_before": before,
         "growth_after": after,
-        "growth": growth,
-        "claim_growth": growth["claim_ms"],
-        "page_growth": max(value for name, value in pages.items() if not name.startswith("search")),
-        "search_growth": max(value for name, value in pages.items() if name.startswith("search")),
+        "growth": grown,
+        "claim_growth": grown["claim_ms"],
+        "page_growth": max(value for name, value in grown.items() if name.startswith(("pair", "home"))),
+        "search_growth": max(value for name, value in grown.items() if name.startswith("search")),
+        **queue,
     }
+
+
+def _sizes(bench: Bench) -> tuple[int, int]:
+    if bench.options.sizes:
+        small, large = (int(part) for part in bench.options.sizes.split(","))
+        return small, large
+    return (20_000, 500_000) if bench.quick else (50_000, 5_000_000)
 
 
 class _Growth:
     """Tenants with one real order each, then ever more history."""
 
-    def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
+    def __init__(self, bench: Bench) -> None:
         from django.test import Client
 
-        from bench.sixcall import seed
         from tenants.models import User
 
-        self.say, self.filled = say, 0
-        self.busy = [seed.tenant(f"busy-{number}", stack.stub.address) for number in range(BUSY)]
-        self.dormant = seed.tenant("dormant", stack.stub.address)
-        work(stack, [*self.busy, self.dormant], 1)
+        self.say, self.filled = bench.say, 0
+        self.busy = [bench.tenant(f"busy-{number}") for number in range(BUSY)]
+        self.dormant = bench.tenant("dormant")
+        work(bench.stack, [*self.busy, self.dormant], 1)
         _search_terms([*self.busy, self.dormant])
         self.browser = Client(SERVER_NAME="127.0.0.1")
         self.browser.force_login(User.objects.create_superuser("bench@causeway.example", "bench-password"))
@@ -99,21 +99,38 @@ class _Growth:
 
     def _claim(self) -> float:
         """Median of claims that commit, on a queue of a few thousand events."""
-        from bench.flow import order_ids
-        from runs.claim import events_claim
         from runs.models import InboxEvent
 
         store(self.busy[0], order_ids(CLAIMS * CLAIM_SIZE))
-        offered = {"worker": "bench", "limit": CLAIM_SIZE, "lease_seconds": 60.0, "turn": 0}
-        taken = {name: value for name, value in offered.items() if name in inspect.signature(events_claim).parameters}
         times = []
         for _ in range(CLAIMS):
             began = time.perf_counter()
-            claimed = events_claim(**taken)
+            claimed = self._claim_once(CLAIM_SIZE)
             times.append((time.perf_counter() - began) * 1000)
             assert len(claimed) == CLAIM_SIZE, f"claimed {len(claimed)}"
         InboxEvent.unscoped.all().delete()
         return median(times)
+
+    def queue_size(self, events: int) -> dict[str, Any]:
+        """Bytes of the queue table, indexes included, after ``events`` went in, were claimed and finished."""
+        from runs.models import InboxEvent
+
+        ids, done = order_ids(QUEUE_ORDERS), 0
+        while done < events:
+            store(self.busy[0], ids)
+            while claimed := self._claim_once(CLAIM_SIZE * 4):
+                InboxEvent.unscoped.filter(pk__in=[item.event_id for item in claimed]).delete()
+                done += len(claimed)
+        size = _table_bytes(InboxEvent._meta.db_table)
+        self.say(f"queue table after {done} events: {size / 1024:.0f} kB")
+        return {"queue_events": done, "queue_table_kb": round(size / 1024)}
+
+    def _claim_once(self, limit: int) -> list[Any]:
+        from runs.claim import events_claim
+
+        offered = {"worker": "bench", "limit": limit, "lease_seconds": 60.0, "turn": 0}
+        taken = {name: value for name, value in offered.items() if name in inspect.signature(events_claim).parameters}
+        return events_claim(**taken)
 
     def _page(self, path: str) -> float:
         times = []
@@ -139,6 +156,7 @@ def _pages(tenant: Tenant) -> dict[str, str]:
         "search_number": f"{base}?q={some.record_id}",
         "search_document": f"{base}?q=inv-{some.record_id}",
         "search_nothing": f"{base}?q=nothing-like-it",
+        "search_email": f"{base}?q={EMAIL}",
     }
 
 
@@ -164,3 +182,11 @@ def _search_terms(tenants: list[Tenant]) -> None:
             SearchTerm.unscoped.create(
                 organisation_id=record.organisation_id, record=record, digest=digest, created_at=database_now()
             )
+
+
+def _table_bytes(table: str) -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size(%s)", [table])
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,1 @@
+"""What is measured, one module per question. Each has ``measure(bench)``, which returns its part of the JSON."""
