@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from importlib import import_module
@@ -68,6 +69,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> int:
     options = options_of()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is ended, the database dropped
     if options.profile:
         from bench.profiling import profile
 

@@ -52,7 +52,11 @@ class Driver:
     def __init__(self, job: dict[str, Any]) -> None:
         self.orders = len(job["bodies"])
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.driver"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+            [sys.executable, "-m", "bench.driver"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=ROOT,
+            preexec_fn=processes.die_with_parent,
         )
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.write(json.dumps(job).encode() + b"\n")

@@ -150,6 +150,7 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=processes.die_with_parent,
             )
 
     def log(self, name: str) -> str:

@@ -10,6 +10,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from bench import processes
+
 REFERENCE = Path(__file__).parent / "reference"
 SEARCHABLE = Path(__file__).parent / "searchable_stub.py"
 CALLS_PER_ORDER = 6
@@ -58,7 +60,13 @@ class Stub:
 
 def start(port: int, program: Path = REFERENCE / "stub.py") -> subprocess.Popen[bytes]:
     """The stub on a free port; returns when it answers."""
-    process = subprocess.Popen([sys.executable, str(program), str(port), "0"], start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, str(program), str(port), "0"],
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=processes.die_with_parent,
+    )
     deadline = time.monotonic() + 15
     while True:
         try:
