@@ -40,6 +40,8 @@ class Env(BaseSettings):
     host_name: str = ""
     queue_workers: int = 2
     drain_concurrency: int = 64
+    tenant_in_flight: int = 256
+    connection_in_flight: int = 128
     lease_seconds: float = 60.0
     settle_seconds: float | None = None
     sweep_seconds: float = 1.0

@@ -147,6 +147,8 @@ Q_CLUSTER = {
 }
 
 DRAIN_CONCURRENCY = ENV.drain_concurrency
+TENANT_IN_FLIGHT = ENV.tenant_in_flight
+CONNECTION_IN_FLIGHT = ENV.connection_in_flight
 DRAIN_SECONDS = ENV.drain_seconds
 STOP_FILE = ENV.stop_file
 LEASE_SECONDS = ENV.lease_seconds

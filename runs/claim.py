@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models import Case, F, Q, Value, When
 
-from connections.pauses import connectors_paused
+from flows.engine.ports import Link
 from flows.models import Installation
 from runs.causes import GAVE_UP, cause_of_facts
+from runs.claim_statement import events_take
 from runs.contention import tried_again
+from runs.lanes import BEING_TAKEN_BACK, Turns, shares_of
+from runs.links import links_load
 from runs.models import InboxEvent, Record, Run
 from telemetry.metrics import RECOVERED
 from tenants.clock import database_now
@@ -27,7 +30,10 @@ MOST_COUNTED_FAILURES = 25
 
 @dataclass
 class Claimed:
-    """One event this worker may work on, until ``lease_until`` (monotonic seconds, read before the claim was sent)."""
+    """One event this worker may work on, until ``lease_until`` (monotonic seconds, read before the claim was sent).
+
+    ``links`` are the effects remembered for its record; no other worker adds to them while this one has the event.
+    """
 
     event_id: int
     fence: int
@@ -41,31 +47,23 @@ class Claimed:
     via: str
     lease_until: float
     lost: bool = field(default=False)
+    links: list[Link] = field(default_factory=list)
 
 
 @tried_again
-def events_claim(*, worker: str, limit: int, lease_seconds: float, turn: int = 0) -> list[Claimed]:
-    """Take up to ``limit`` due events, lanes in turn (``turn`` says with which lane to begin).
+def events_claim(*, worker: str, limit: int, lease_seconds: float, turns: Turns | None = None) -> list[Claimed]:
+    """Take up to ``limit`` due events, lanes in turn, beginning behind the lane where ``turns`` has come to.
 
     The claim counts the attempt and marks the record's attempt as open: this is the mark before the work (C2).
     """
     taken_at = time.monotonic()
-    with transaction.atomic():
-        now = database_now()
-        ids = _due_ids(now, limit, turn)
-        if not ids:
-            return []
-        InboxEvent.unscoped.filter(pk__in=ids).update(
-            state=InboxEvent.State.LEASED,
-            fence=F("fence") + 1,
-            attempts=F("attempts") + 1,
-            worker=worker,
-            dirty=False,
-            lease_expires_at=now + timedelta(seconds=lease_seconds),
-        )
-        events = list(InboxEvent.unscoped.filter(pk__in=ids).select_related("record", "run"))
-        _attempts_open(events)
-        _runs_open(events, now)
+    turns = turns or Turns()
+    if connection.vendor == "postgresql":
+        shares = shares_of(limit=limit, turns=turns)
+        events = events_take(shares, worker=worker, lease_seconds=lease_seconds) if shares else []
+    else:
+        events = _events_take_portable(limit, turns, worker, lease_seconds)
+    links = links_load([event.record for event in events])
     return [
         Claimed(
             event_id=event.pk,
@@ -80,54 +78,38 @@ def events_claim(*, worker: str, limit: int, lease_seconds: float, turn: int = 0
             organisation_id=event.organisation_id,
             via=event.via,
             lease_until=taken_at + lease_seconds,
+            links=links.get(event.record.pk, []),
         )
         for event in events
     ]
 
 
-def _due(now: datetime) -> QuerySet[InboxEvent]:
-    return InboxEvent.unscoped.filter(state=InboxEvent.State.WAITING, due_at__lte=now)
-
-
-def _due_ids(now: datetime, limit: int, turn: int) -> list[int]:
-    lanes = sorted(
-        Installation.unscoped.filter(
-            pk__in=_due(now).order_by().values("installation_id").distinct(),
-            state=Installation.State.ACTIVE,
-            source__state="active",
-            target__state="active",
+def _events_take_portable(limit: int, turns: Turns, worker: str, lease_seconds: float) -> list[InboxEvent]:
+    """Under the write lock of an IMMEDIATE transaction, which nobody else has meanwhile."""
+    with transaction.atomic():
+        now = database_now()
+        ids: list[int] = []
+        for share in shares_of(limit=limit, turns=turns, now=now):
+            rows = InboxEvent.unscoped.filter(
+                state=InboxEvent.State.WAITING, due_at__lte=now, installation_id=share.lane.installation_id
+            )
+            if share.lane.undoing:
+                rows = rows.filter(BEING_TAKEN_BACK)
+            ids.extend(rows.order_by("priority", "due_at", "id").values_list("pk", flat=True)[: share.most])
+        if not ids:
+            return []
+        InboxEvent.unscoped.filter(pk__in=ids).update(
+            state=InboxEvent.State.LEASED,
+            fence=F("fence") + 1,
+            attempts=F("attempts") + 1,
+            worker=worker,
+            dirty=False,
+            lease_expires_at=now + timedelta(seconds=lease_seconds),
         )
-        .exclude(_OF_A_PAUSED_CONNECTOR)
-        .values_list("pk", flat=True)
-    )
-    undoing = _paused_but_undoing(now)
-    lanes = sorted({*lanes, *undoing})
-    lanes = lanes[turn % len(lanes) :] + lanes[: turn % len(lanes)] if lanes else []
-    ids: list[int] = []
-    for position, lane in enumerate(lanes):
-        share = -(-(limit - len(ids)) // (len(lanes) - position))
-        if share <= 0:
-            break
-        rows = _due(now).filter(installation_id=lane).order_by("priority", "due_at", "id")
-        if lane in undoing:
-            rows = rows.filter(_BEING_TAKEN_BACK)
-        if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True, of=("self",))
-        ids.extend(rows.values_list("pk", flat=True)[:share])
-    return ids
-
-
-# For everybody, by an operator.
-_OF_A_PAUSED_CONNECTOR = Q(source__connector__in=connectors_paused()) | Q(target__connector__in=connectors_paused())
-_BEING_TAKEN_BACK = Q(record__take_back__isnull=False, record__taken_back_at__isnull=True)
-
-
-def _paused_but_undoing(now: datetime) -> set[int]:
-    """Paused lanes in which something is being taken back: pausing first is what a careful person does (rule C27)."""
-    waiting = _due(now).filter(_BEING_TAKEN_BACK, installation__state=Installation.State.PAUSED)
-    ready = waiting.filter(installation__source__state="active", installation__target__state="active")
-    ready = ready.exclude(installation__in=Installation.unscoped.filter(_OF_A_PAUSED_CONNECTOR))
-    return set(ready.order_by().values_list("installation_id", flat=True).distinct())
+        events = list(InboxEvent.unscoped.filter(pk__in=ids).select_related("record", "run"))
+        _attempts_open(events)
+        _runs_open(events, now)
+    return events
 
 
 def _attempts_open(events: list[InboxEvent]) -> None:

@@ -15,8 +15,8 @@ from connections.models import Connection
 from connections.services import connection_needs_attention
 from connectors.base.errors import NeedsAttention
 from connectors.base.http import HttpPool
+from runs.database import Database
 from runs.host import OpenClient
-from runs.journal import Database
 from tenants.clock import database_now
 
 RECHECK_SECONDS = 2.0

@@ -21,9 +21,12 @@ from connectors.base.errors import ConnectorError, NeedsAttention
 from runs.attempts import attempt_run
 from runs.claim import Claimed, events_claim, leases_renew
 from runs.clients import Clients
-from runs.events import event_data
-from runs.host import RunHost, links_load
-from runs.journal import Database, GroupCommit
+from runs.database import Database
+from runs.events import event_data, needs_database
+from runs.host import RunHost
+from runs.journal import GroupCommit
+from runs.lanes import Turns
+from runs.links import LinkFinder
 from runs.plans import Plan, plans_load
 from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim
 from runs.slots import slot_beat, slot_leave, slot_take
@@ -32,7 +35,9 @@ from telemetry.metrics import CLAIM_EVENTS, CLAIM_SECONDS
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1.0
+CLAIM_GAP_SECONDS = 0.02
+PLAN_SECONDS = 1.0
+POLL_LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 2.0
 MOST_POLLS = 4
 
@@ -50,7 +55,10 @@ class Drain:
         self.tasks: set[asyncio.Task[None]] = set()
         self.polls = 0
         self.plans: dict[int, Plan] = {}
-        self.turn = 0
+        self.looked_at: dict[int, float] = {}
+        self.turns = Turns()
+        self.claimed_at = float("-inf")
+        self.polled_at = float("-inf")
 
     async def run(self) -> int:
         """:returns: how many attempts it made."""
@@ -61,6 +69,7 @@ class Drain:
             return 0
         self.commits = GroupCommit(self.database)
         self.clients = Clients(self.database)
+        self.finder = LinkFinder(self.database)
         self.attempts = 0
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
@@ -81,36 +90,66 @@ class Drain:
 
     async def _claim_until_over(self) -> None:
         while not self._over():
-            started = await self._claim_once()
-            if started:
-                await asyncio.sleep(0)
-                continue
-            await self.bell.wait(min(IDLE_SECONDS, max(0.01, self.ends_at - time.monotonic())))
+            await self._claim_once()
+            await self._polls_start()
+            await self.bell.wait(self._pause_seconds())
 
-    async def _claim_once(self) -> int:
-        free = self.concurrency - len(self.in_flight)
-        claimed: list[Claimed] = []
-        # Small refills would cost a statement each; wait until a quarter is free, or nothing is in flight.
-        if free >= max(1, self.concurrency // 4) or not self.in_flight:
-            asked = time.monotonic()
-            claimed = await self.database.run(
-                events_claim, worker=self.worker, limit=free, lease_seconds=self.lease_seconds, turn=self.turn
-            )
-            self.turn += 1
-            CLAIM_SECONDS.see(time.monotonic() - asked, "some" if claimed else "none")
+    def _may_claim(self) -> bool:
+        """There may be work, and room for it. Small refills would cost a statement each, so they are put together."""
+        since = time.monotonic() - self.claimed_at
+        if not self.bell.heard and since < self.bell.idle_seconds:
+            return False
+        return not self.in_flight or (self._has_room() and since >= CLAIM_GAP_SECONDS)
+
+    def _has_room(self) -> bool:
+        return self.concurrency - len(self.in_flight) >= max(1, self.concurrency // 4)
+
+    def _pause_seconds(self) -> float:
+        """Until something may have to be done without being rung for; an event that ends rings."""
+        next_claim = self.claimed_at + self.bell.idle_seconds
+        if self.bell.heard and self._has_room():
+            next_claim = self.claimed_at + CLAIM_GAP_SECONDS
+        elif not self._has_room():
+            next_claim = float("inf")
+        return max(0.001, min(next_claim, self.ends_at, self.polled_at + POLL_LOOK_SECONDS) - time.monotonic())
+
+    async def _claim_once(self) -> None:
+        if not self._may_claim():
+            return
+        limit = self.concurrency - len(self.in_flight)
+        self.bell.heard = False
+        asked = self.claimed_at = time.monotonic()
+        claimed = await self.database.run(
+            events_claim,
+            worker=self.worker,
+            limit=limit,
+            lease_seconds=self.lease_seconds,
+            turns=self.turns,
+        )
+        self.bell.heard |= len(claimed) >= limit  # where there was as much as there was room for, there may be more
+        CLAIM_SECONDS.see(time.monotonic() - asked, "some" if claimed else "none")
         if claimed:
             CLAIM_EVENTS.see(len(claimed), "some")
-            self.plans |= await self.database.run(plans_load, {item.installation_id for item in claimed}, self.plans)
+            await self._plans_look({item.installation_id for item in claimed})
             for item in claimed:
                 self.in_flight[item.event_id] = item
                 self._start(self._work(item))
-        polls = 0
-        if self.polls < MOST_POLLS:
-            for poll in await self.database.run(polls_claim, limit=MOST_POLLS - self.polls):
-                self.polls += 1
-                polls += 1
-                self._start(self._poll(poll))
-        return len(claimed) + polls
+
+    async def _plans_look(self, installations: set[int]) -> None:
+        """A plan is read again after a moment: a setting changed a second ago may still be worked by its old value."""
+        now = time.monotonic()
+        stale = {one for one in installations if now - self.looked_at.get(one, float("-inf")) >= PLAN_SECONDS}
+        if stale:
+            self.plans |= await self.database.run(plans_load, stale, self.plans)
+            self.looked_at |= dict.fromkeys(stale, now)
+
+    async def _polls_start(self) -> None:
+        if self.polls >= MOST_POLLS or time.monotonic() - self.polled_at < POLL_LOOK_SECONDS:
+            return
+        self.polled_at = time.monotonic()
+        for poll in await self.database.run(polls_claim, limit=MOST_POLLS - self.polls):
+            self.polls += 1
+            self._start(self._poll(poll))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -129,21 +168,21 @@ class Drain:
             host = RunHost(
                 claimed=claimed,
                 plan=self.plans[claimed.installation_id],
-                known_links=await self.database.run(links_load, claimed.record.pk),
                 clients=self.clients.of,
                 database=self.database,
+                finder=self.finder,
                 commits=self.commits,
                 lease_seconds=self.lease_seconds,
             )
-            await attempt_run(
-                host,
-                event_data=lambda: self.database.run(
-                    event_data, claimed, with_pending=host.plan.wants_pending(claimed.record.record_type)
-                ),
-                on_attention=self.clients.attention,
-            )
+            await attempt_run(host, event_data=lambda: self._event_data(host), on_attention=self.clients.attention)
         finally:
             self.in_flight.pop(claimed.event_id, None)
+
+    async def _event_data(self, host: RunHost) -> dict[str, Any]:
+        with_pending = host.plan.wants_pending(host.record_type)
+        if needs_database(host.claimed, with_pending=with_pending):
+            return await self.database.run(event_data, host.claimed, with_pending=with_pending)
+        return event_data(host.claimed, with_pending=False)
 
     async def _poll(self, poll: ClaimedPoll) -> None:
         connection_id = poll.connection_id

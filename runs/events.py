@@ -12,6 +12,11 @@ from runs.models import InboxEvent, Record
 UNREAD_WAIT_SECONDS = 2.0
 
 
+def needs_database(claimed: Claimed, *, with_pending: bool) -> bool:
+    """Whether ``event_data`` has to look something up; most events carry all of it."""
+    return with_pending or claimed.record.take_back_id is not None
+
+
 def event_data(claimed: Claimed, *, with_pending: bool) -> dict[str, Any]:
     """:raises Retryable: orders that nobody has read yet wait in the inbox, so what is pending is not known."""
     record = claimed.record
@@ -31,7 +36,7 @@ def event_data(claimed: Claimed, *, with_pending: bool) -> dict[str, Any]:
 
 def taken_back_data(record: Record) -> dict[str, Any] | None:
     """Who had the record taken back, when, and whether that is through; None where nobody had."""
-    if record.take_back is None:
+    if record.take_back_id is None or record.take_back is None:
         return None
     zone = ZoneInfo(record.organisation.time_zone)
     return {

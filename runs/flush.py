@@ -25,6 +25,7 @@ from runs.inbox import News, news_store
 from runs.models import Alert, InboxEvent, Record, RecordLink, Run, SearchTerm, StepBatch
 from runs.payloads import LINK, STEPS, payload_seal, steps_object
 from runs.steps import step_clear, step_sealed
+from runs.wake import nudge_after_commit
 from telemetry.metrics import DELIVERY_SECONDS
 from tenants.blind_index import Searchable, blind_index
 from tenants.clock import database_now
@@ -364,6 +365,8 @@ def _events_write(ended: Ended, held: dict[int, Held], now: datetime) -> None:
         InboxEvent.unscoped.filter(pk__in=finished)._raw_delete("default")  # nothing points at an event
     _events_again(again)
     rows_update(InboxEvent._meta.db_table, {"id": "bigint"}, _EVENT_COLUMNS, waiting)
+    if again or waiting:
+        nudge_after_commit()  # some of it may be due at once
 
 
 def _events_again(rows: list[tuple[int, datetime, datetime | None, datetime]]) -> None:

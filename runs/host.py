@@ -11,13 +11,13 @@ from typing import Any
 from connectors.base.actions import Action, ActionContext
 from connectors.base.tape import current_tape
 from connectors.registry import CONNECTORS
-from flows.engine.effects import key_operation
+from flows.engine.effects import key_operation, key_record
 from flows.engine.ports import LeaseLost, Link, Role, StepRecord
 from runs.claim import Claimed
+from runs.database import Database
 from runs.exchanges import with_exchanges
-from runs.journal import Database, Ending, Entry, GroupCommit
-from runs.models import RecordLink
-from runs.payloads import LINK, payload_open
+from runs.journal import Ending, Entry, GroupCommit
+from runs.links import LinkFinder
 from runs.plans import Plan
 from telemetry import tracing
 from telemetry.metrics import EFFECTS
@@ -43,44 +43,6 @@ class OpenClient:
             now=lambda: datetime.now(UTC),
             remembered=self.remembered,
         )
-
-
-def link_read(row: RecordLink) -> Link:
-    return Link(
-        effect_key=row.effect_key,
-        operation=row.operation,
-        external_id=row.external_id,
-        output=payload_open(row.organisation_id, LINK, row.effect_key, row.sealed),
-        qualifier=row.qualifier,
-        adopted=row.adopted,
-        why=row.why,
-        input_facts=row.facts,
-    )
-
-
-def links_load(record_id: int) -> list[Link]:
-    """Every standing effect remembered for a record, oldest first; what was taken back is left out."""
-    rows = RecordLink.unscoped.filter(record_id=record_id, taken_back_at__isnull=True).order_by("pk")
-    return [link_read(row) for row in rows]
-
-
-def links_of_names(organisation_id: int, lane: str, record: tuple[str, str]) -> list[Link]:
-    """As ``links_load``, for a record that may not have been seen yet."""
-    rows = RecordLink.unscoped.filter(
-        organisation_id=organisation_id,
-        record__lane=lane,
-        record__record_type=record[0],
-        record__record_id=record[1],
-        taken_back_at__isnull=True,
-    )
-    return [link_read(row) for row in rows.order_by("pk")]
-
-
-def link_find(organisation_id: int, effect_key: str) -> Link | None:
-    row = RecordLink.unscoped.filter(
-        organisation_id=organisation_id, effect_key=effect_key, taken_back_at__isnull=True
-    ).first()
-    return link_read(row) if row else None
 
 
 class AttemptJournal:
@@ -129,16 +91,19 @@ class AttemptLease:
 
 
 class RecordLinks:
-    """Remembered effects of the record at hand, loaded once; those of other records are asked one by one."""
+    """Remembered effects of the record at hand, loaded with the claim; those of other records are asked for."""
 
-    def __init__(self, host: RunHost, known: list[Link]) -> None:
+    def __init__(self, host: RunHost, known: list[Link], finder: LinkFinder) -> None:
         self._host = host
+        self._finder = finder
         self._known = {link.effect_key: link for link in known}
 
     async def find(self, effect_key: str) -> Link | None:
         if (link := self._known.get(effect_key)) is not None:
             return link
-        link = await self._host.database.run(link_find, self._host.claimed.organisation_id, effect_key)
+        if key_record(effect_key) == (self._host.record_type, self._host.record_id):
+            return None  # all of this record's are known: nobody else adds to them while this worker has it
+        link = await self._finder.find(self._host.claimed.organisation_id, effect_key)
         if link is not None:
             self._known[effect_key] = link
         return link
@@ -161,9 +126,9 @@ class RunHost:
         *,
         claimed: Claimed,
         plan: Plan,
-        known_links: list[Link],
         clients: ClientOf,
         database: Database,
+        finder: LinkFinder,
         commits: GroupCommit,
         lease_seconds: float,
     ) -> None:
@@ -181,7 +146,7 @@ class RunHost:
         self.may_be_a_repeat = claimed.may_be_a_repeat
         self.journal = AttemptJournal()
         self.lease = AttemptLease(claimed, lease_seconds, journal_broken=lambda: commits.broken)
-        self.links = RecordLinks(self, known_links)
+        self.links = RecordLinks(self, claimed.links, finder)
         self.source = plan.roles[plan.pair.source_role]
         self.latest_role: Role | None = None
         self.facts: dict[str, Any] = {}

@@ -17,8 +17,8 @@ from connectors.base.triggers import PollTrigger
 from connectors.registry import CONNECTORS
 from flows.models import Installation
 from runs.clients import Clients
+from runs.database import Database
 from runs.inbox import PRIORITY_IMPORT, News, news_store
-from runs.journal import Database
 from runs.models import ImportJob, Run
 from runs.preview import PreviewItem, preview
 from tenants.audit import audit_record

@@ -20,8 +20,7 @@ from runs.wake import nudge_after_commit, nudge_soon
 from telemetry.metrics import NEWS
 from tenants.clock import database_now
 
-PRIORITY_LIVE = 0
-PRIORITY_IMPORT = 10
+PRIORITY_LIVE, PRIORITY_IMPORT = InboxEvent.PRIORITIES
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ class Record(TenantModel):
         ]
         indexes = [
             models.Index(fields=["installation", "record_type", "-updated_at"], name="runs_record_recent"),
+            models.Index(
+                fields=["installation"],
+                name="runs_record_undoing",
+                condition=Q(take_back__isnull=False, taken_back_at__isnull=True),
+            ),
             # Most labels are the record's number, which is found by the constraint above.
             models.Index(
                 F("organisation"), Upper("label"), name="runs_record_by_label", condition=~Q(label=F("record_id"))
@@ -191,6 +196,9 @@ class InboxEvent(TenantModel):
         HELD = "held", "Held"
         DEAD = "dead", "Dead letter"
 
+    # Live news goes before imports. Claims look for exactly these.
+    PRIORITIES = (0, 10)
+
     record = models.OneToOneField(Record, on_delete=models.CASCADE, related_name="event")
     organisation = tenant_key()
     installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="events", db_index=False)
@@ -218,6 +226,7 @@ class InboxEvent(TenantModel):
             models.CheckConstraint(
                 condition=~Q(state="leased") | Q(lease_expires_at__isnull=False), name="runs_event_leased_has_expiry"
             ),
+            models.CheckConstraint(condition=Q(priority__in=[0, 10]), name="runs_event_priority_is_served"),
         ]
         indexes = [
             models.Index(

@@ -18,9 +18,10 @@ from flows.engine.walker import walk
 from flows.models import Installation
 from runs.attempts import error_facts
 from runs.clients import Clients
+from runs.database import Database
 from runs.events import taken_back_data
-from runs.host import ClientOf, link_find, links_of_names
-from runs.journal import Database
+from runs.host import ClientOf
+from runs.links import links_find, links_of_names
 from runs.models import Record
 from runs.plans import Plan, plan_of
 
@@ -68,7 +69,8 @@ class _ReadOnlyLinks:
     async def find(self, effect_key: str) -> Link | None:
         if effect_key in self._known:
             return self._known[effect_key]
-        return await self._host.database.run(link_find, int(self._host.tenant_id), effect_key)
+        key = (int(self._host.tenant_id), effect_key)
+        return (await self._host.database.run(links_find, [key])).get(key)
 
     async def of_record(self, operation: str) -> list[Link]:
         return [link for link in self._known.values() if link.operation == operation]

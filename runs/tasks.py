@@ -5,8 +5,7 @@ While an upgrade goes on, old and new code queue tasks for each other: each tole
 
 from __future__ import annotations
 
-import asyncio
-
+import uvloop
 from django.conf import settings
 
 from runs.drain import Drain
@@ -22,6 +21,6 @@ def drain(*_args: object, **_named: object) -> int:
         lease_seconds=settings.LEASE_SECONDS,
     )
     try:
-        return asyncio.run(worker.run())
+        return uvloop.run(worker.run())
     finally:
         tracing.flush()

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "causeway_inbox"
 NUDGE_GAP_SECONDS = 0.01
+IDLE_SECONDS = 1.0
 IDLE_POLL_SECONDS = 0.2
 
 
@@ -85,9 +86,13 @@ def nudge() -> None:
 
 
 class Bell:
-    """Wakes a drain's event loop: LISTEN on PostgreSQL, a short poll elsewhere."""
+    """Wakes a drain's event loop: LISTEN on PostgreSQL, a short poll elsewhere.
+
+    ``heard``: there may be news that nobody has claimed; whoever claims takes it back first.
+    """
 
     def __init__(self) -> None:
+        self.heard = True
         self._event = asyncio.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -107,12 +112,21 @@ class Bell:
     def ring(self) -> None:
         self._event.set()
 
+    @property
+    def idle_seconds(self) -> float:
+        """After this long a look is due although nobody rang."""
+        return IDLE_SECONDS if self._thread is not None else IDLE_POLL_SECONDS
+
     async def wait(self, seconds: float) -> None:
-        """Until rung, or ``seconds`` (at most the short poll where nobody can ring)."""
-        limit = seconds if self._thread is not None else min(seconds, IDLE_POLL_SECONDS)
+        """Until rung, or ``seconds``."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), limit)
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
         self._event.clear()
+
+    def _hear(self) -> None:
+        self.heard = True
+        self._event.set()
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         import psycopg
@@ -123,10 +137,10 @@ class Bell:
             try:
                 with psycopg.connect(**keep, autocommit=True) as listener:
                     listener.execute(f"LISTEN {CHANNEL}")
-                    loop.call_soon_threadsafe(self._event.set)  # what came before we listened
+                    loop.call_soon_threadsafe(self._hear)  # what came before we listened
                     while not self._stop.is_set():
                         for _ in listener.notifies(timeout=1.0, stop_after=1):
-                            loop.call_soon_threadsafe(self._event.set)
+                            loop.call_soon_threadsafe(self._hear)
             except psycopg.OperationalError:
                 self._stop.wait(0.5)  # the database restarts; polling at the drain's own pace goes on meanwhile
             except RuntimeError:

@@ -99,6 +99,12 @@ def key_operation(key: str) -> tuple[str, str]:
     return unquote(parts[1]), unquote(parts[3])
 
 
+def key_record(key: str) -> tuple[str, str]:
+    """Type and id of the record an effect key belongs to; the type is empty where several records share the effect."""
+    parts = key.split(SEPARATOR)
+    return unquote(parts[6]), unquote(parts[7])
+
+
 async def effect_perform(host: Host, request: EffectRequest) -> EffectResult:
     """Make the effect happen once.
 

@@ -58,8 +58,8 @@ def tell(installation, *numbers, via=Run.Via.WEBHOOK, fingerprint=None, **more):
     return news_store(installation=installation, news=news, via=via, at=database_now(), **more)
 
 
-def claim(limit=10, *, worker="w", lease_seconds=30.0, turn=0):
-    return events_claim(worker=worker, limit=limit, lease_seconds=lease_seconds, turn=turn)
+def claim(limit=10, *, worker="w", lease_seconds=30.0, turns=None):
+    return events_claim(worker=worker, limit=limit, lease_seconds=lease_seconds, turns=turns)
 
 
 def drain(*, lease_seconds=30.0, until=None, at_most=15.0, concurrency=16):

@@ -7,6 +7,7 @@ import pytest
 
 from runs.claim import leases_recover
 from runs.journal import Ending, Entry, entries_write
+from runs.lanes import Turns
 from runs.models import InboxEvent
 from tenants.clock import database_now
 from tests.runs.conftest import claim, event_of, install, make_due, other_connection, record_of, tell
@@ -45,7 +46,8 @@ def test_one_slot_serves_every_lane_in_the_end(installation, other_organisation)
     quiet = install(other_organisation)
     tell(installation, *(f"busy-{number}" for number in range(5)))
     tell(quiet, "quiet")
-    served = [item.record.record_id for turn in range(2) for item in claim(1, turn=turn)]
+    turns = Turns()
+    served = [item.record.record_id for _ in range(2) for item in claim(1, turns=turns)]
     assert "quiet" in served and len(served) == 2
 
 

@@ -1,0 +1,114 @@
+"""A claim on PostgreSQL: one statement that takes the events, marks their records and opens their runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from runs.lanes import Share
+from runs.models import InboxEvent, Record, Run
+
+_EVENT, _RECORD, _RUN = InboxEvent._meta.db_table, Record._meta.db_table, Run._meta.db_table
+_RECORD_COLUMNS = [field.attname for field in Record._meta.concrete_fields]
+_RECORD_JSON = _RECORD_COLUMNS.index("facts")
+_PRIORITIES = ", ".join(f"({priority})" for priority in InboxEvent.PRIORITIES)
+
+# Each lane's share is read off its index, priority by priority: events that wait for a later time cost nothing. Locked
+# are at most as many rows per priority as the share; those not taken are free again when the statement has committed.
+# The run's number is drawn before its row is written; the constraint between them is checked at the commit.
+_STATEMENT = f"""
+WITH wanted AS (
+    SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bool[], %s::bigint[]) AS w(lane, share, undoing, version)
+), picked AS (
+    SELECT p.id, p.record_id, p.run_id, w.version FROM wanted w CROSS JOIN LATERAL (
+        SELECT c.* FROM (VALUES {_PRIORITIES}) AS q(priority) CROSS JOIN LATERAL (
+            SELECT e.id, e.record_id, e.run_id, e.priority, e.due_at FROM {_EVENT} e
+            WHERE e.installation_id = w.lane AND e.state = 'waiting' AND e.priority = q.priority
+              AND e.due_at <= statement_timestamp()
+              AND (NOT w.undoing OR EXISTS (
+                  SELECT 1 FROM {_RECORD} r
+                  WHERE r.id = e.record_id AND r.take_back_id IS NOT NULL AND r.taken_back_at IS NULL))
+            ORDER BY e.due_at, e.id LIMIT w.share FOR UPDATE SKIP LOCKED
+        ) AS c ORDER BY c.priority, c.due_at, c.id LIMIT w.share
+    ) AS p
+), leased AS (
+    UPDATE {_EVENT} e SET
+        state = 'leased', fence = e.fence + 1, attempts = e.attempts + 1, worker = %s, dirty = false,
+        lease_expires_at = statement_timestamp() + %s * interval '1 second',
+        run_id = COALESCE(e.run_id, nextval(pg_get_serial_sequence('{_RUN}', 'id')))
+    FROM picked p WHERE e.id = p.id
+    RETURNING e.*, p.run_id IS NULL AS is_fresh, p.version
+), marked AS (
+    UPDATE {_RECORD} r SET unclean = r.unclean OR r.attempt_open, attempt_open = true, latest_run_id = l.run_id
+    FROM leased l WHERE r.id = l.record_id
+), opened AS (
+    INSERT INTO {_RUN} (id, public_id, organisation_id, installation_id, pair_version_id, record_id, via, state,
+                        attempts, reason, cause, calls, facts, received_at, started_at, traceparent)
+    SELECT l.run_id, gen_random_uuid(), l.organisation_id, l.installation_id, l.version, l.record_id, l.via, 'open', 1,
+           '', '', '{{}}', '{{}}', l.received_at, statement_timestamp(), l.traceparent
+    FROM leased l WHERE l.is_fresh
+    RETURNING id, public_id
+), resumed AS (
+    UPDATE {_RUN} r SET state = 'open', attempts = r.attempts + 1, next_attempt_at = NULL
+    FROM leased l WHERE r.id = l.run_id AND NOT l.is_fresh
+    RETURNING r.id, r.public_id, r.calls, r.pair_version_id, r.attempts
+)
+SELECT l.id, l.fence, l.attempts, l.counted_failures, l.installation_id, l.organisation_id, l.via, l.received_at,
+       l.run_id, COALESCE(o.public_id, u.public_id), u.calls, COALESCE(u.pair_version_id, l.version),
+       COALESCE(u.attempts, 1), l.traceparent, {", ".join(f"r.{name}" for name in _RECORD_COLUMNS)}
+FROM leased l JOIN {_RECORD} r ON r.id = l.record_id
+LEFT JOIN opened o ON o.id = l.run_id LEFT JOIN resumed u ON u.id = l.run_id
+"""  # noqa: S608 - our own table and column names
+
+
+def events_take(shares: Sequence[Share], *, worker: str, lease_seconds: float) -> list[InboxEvent]:
+    """The events taken, each with its record (as it was before) and its run."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STATEMENT,
+            [
+                [share.lane.installation_id for share in shares],
+                [share.most for share in shares],
+                [share.lane.undoing for share in shares],
+                [share.lane.pair_version_id for share in shares],
+                worker,
+                lease_seconds,
+            ],
+        )
+        return [_event(row) for row in cursor.fetchall()]
+
+
+def _event(row: Sequence[Any]) -> InboxEvent:
+    pk, fence, attempts, failures, installation, organisation, via, received, run_id, public_id = row[:10]
+    calls, version, tries, traceparent = row[10:14]
+    columns = list(row[14:])
+    columns[_RECORD_JSON] = json.loads(columns[_RECORD_JSON])
+    record = Record.from_db("default", _RECORD_COLUMNS, columns)
+    event = InboxEvent(
+        pk=pk,
+        fence=fence,
+        attempts=attempts,
+        counted_failures=failures,
+        installation_id=installation,
+        organisation_id=organisation,
+        via=via,
+        received_at=received,
+    )
+    event.record = record
+    event.run = Run(
+        pk=run_id,
+        public_id=public_id,
+        organisation_id=organisation,
+        installation_id=installation,
+        pair_version_id=version,
+        record=record,
+        via=via,
+        attempts=tries,
+        calls=json.loads(calls) if calls else {},
+        received_at=received,
+        traceparent=traceparent,
+    )
+    return event

@@ -1,0 +1,174 @@
+"""Whose turn it is: lanes with due work, served in turn, each capped per tenant and per connection.
+
+A lane is an installation. However many events wait in one, a claim looks at a bounded number of lanes and takes a share
+from each, so a tenant with 100,000 waiting events delays another's single event by no more than one batch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Q
+
+from connections.pauses import connectors_paused
+from flows.models import Installation
+from runs.models import InboxEvent, Record
+
+MOST_LANES = 64
+BEING_TAKEN_BACK = Q(record__take_back__isnull=False, record__taken_back_at__isnull=True)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """An installation with due work. ``undoing``: it is paused, only what is being taken back is served (rule C27)."""
+
+    installation_id: int
+    organisation_id: int
+    pair_version_id: int
+    source_id: Any
+    target_id: Any
+    undoing: bool = False
+
+
+@dataclass
+class Turns:
+    """Where a worker's turn has come to: the lane it served last."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many events a claim may take from a lane."""
+
+    lane: Lane
+    most: int
+
+
+def shares_of(*, limit: int, turns: Turns, now: datetime | None = None) -> list[Share]:
+    """Divide ``limit`` among the lanes whose turn it is, and move the turn on.
+
+    The caps count what all workers have in flight. They are looked at before the claim, so several workers that claim
+    in the same moment may pass a cap by what they take just then.
+    """
+    lanes = lanes_due(after=turns.after, most=min(limit, MOST_LANES), now=now)
+    if not lanes:
+        return []
+    room = _Room(lanes)
+    shares: list[Share] = []
+    for position, lane in enumerate(lanes):
+        left = limit - sum(share.most for share in shares)
+        most = min(-(-left // (len(lanes) - position)), room.of(lane))
+        if most > 0:
+            room.take(lane, most)
+            shares.append(Share(lane, most))
+    turns.after = lanes[-1].installation_id
+    return shares
+
+
+class _Room:
+    """What the caps leave free, by tenant and by connection."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self._taken: Counter[Any] = Counter()
+        # Counted over leased events only: as many as all workers together have in flight.
+        leased = InboxEvent.unscoped.filter(state=InboxEvent.State.LEASED).order_by()
+        sides = ("organisation_id", "installation__source_id", "installation__target_id")
+        for organisation, source, target, count in leased.values_list(*sides).annotate(Count("pk")):
+            self._add(organisation, {source, target}, count)
+
+    def _add(self, organisation: int, connections: Iterable[Any], count: int) -> None:
+        self._taken["tenant", organisation] += count
+        for side in connections:
+            self._taken["connection", side] += count
+
+    def of(self, lane: Lane) -> int:
+        tenant = settings.TENANT_IN_FLIGHT - self._taken["tenant", lane.organisation_id]
+        sides = [
+            settings.CONNECTION_IN_FLIGHT - self._taken["connection", side] for side in (lane.source_id, lane.target_id)
+        ]
+        return max(0, min(tenant, *sides))
+
+    def take(self, lane: Lane, count: int) -> None:
+        self._add(lane.organisation_id, {lane.source_id, lane.target_id}, count)
+
+
+def lanes_due(*, after: int, most: int, now: datetime | None = None) -> list[Lane]:
+    """Up to ``most`` lanes with due work that may be served, from the one behind ``after`` on and round again.
+
+    Not served: an installation that is off, a connection that needs attention, a connector that is paused for all.
+    """
+    if connection.vendor == "postgresql":
+        return _lanes_postgresql(after, most)
+    return _lanes_portable(after, most, cast(datetime, now))
+
+
+# One index probe per lane, however many events wait in it: a plain DISTINCT would read them all.
+_WALK = """
+    {name} AS (
+        (SELECT installation_id AS id FROM {event} WHERE state = 'waiting' AND installation_id > {start}
+         ORDER BY installation_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT e.installation_id FROM {event} e WHERE e.state = 'waiting' AND e.installation_id > l.id
+                ORDER BY e.installation_id LIMIT 1)
+        FROM {name} l WHERE l.id IS NOT NULL
+    )"""
+_DUE = """
+    EXISTS (SELECT 1 FROM {event} e WHERE e.installation_id = i.id AND e.state = 'waiting' AND e.priority = {priority}
+            AND e.due_at <= statement_timestamp())"""
+_EVENT, _RECORD = InboxEvent._meta.db_table, Record._meta.db_table
+_SERVED = """
+    SELECT i.id, i.organisation_id, i.pair_version_id, i.source_id, i.target_id, i.state = 'paused'
+    FROM (SELECT id FROM {walk} WHERE id IS NOT NULL {bound}) AS l
+    JOIN flows_installation i ON i.id = l.id
+    JOIN connections_connection s ON s.id = i.source_id AND s.state = 'active'
+    JOIN connections_connection t ON t.id = i.target_id AND t.state = 'active'
+    WHERE (i.state = 'active' OR (i.state = 'paused' AND EXISTS (
+              SELECT 1 FROM {record} r
+              WHERE r.installation_id = i.id AND r.take_back_id IS NOT NULL AND r.taken_back_at IS NULL)))
+      AND ({due})
+      AND s.connector <> ALL (%s) AND t.connector <> ALL (%s)
+    LIMIT %s"""
+_DUE_NOW = " OR ".join(_DUE.format(event=_EVENT, priority=priority) for priority in InboxEvent.PRIORITIES)
+_LANES = (
+    f"WITH RECURSIVE {_WALK.format(name='onward', event=_EVENT, start='%s')},"
+    f"{_WALK.format(name='again', event=_EVENT, start='0')}"
+    f"({_SERVED.format(walk='onward', bound='', record=_RECORD, due=_DUE_NOW)})"
+    f" UNION ALL ({_SERVED.format(walk='again', bound='AND id <= %s', record=_RECORD, due=_DUE_NOW)})"
+    " LIMIT %s"
+)
+
+
+def _lanes_postgresql(after: int, most: int) -> list[Lane]:
+    paused = list(connectors_paused())
+    with connection.cursor() as cursor:
+        cursor.execute(_LANES, [after, paused, paused, most, after, paused, paused, most, most])
+        return [Lane(*row) for row in cursor.fetchall()]
+
+
+def _lanes_portable(after: int, most: int, now: datetime) -> list[Lane]:
+    due = InboxEvent.unscoped.filter(state=InboxEvent.State.WAITING, due_at__lte=now).order_by()
+    served = Q(state=Installation.State.ACTIVE) | Q(
+        state=Installation.State.PAUSED,
+        pk__in=due.filter(BEING_TAKEN_BACK).values("installation_id").distinct(),
+    )
+    rows = Installation.unscoped.filter(
+        served,
+        pk__in=due.values("installation_id").distinct(),
+        source__state="active",
+        target__state="active",
+    ).exclude(Q(source__connector__in=connectors_paused()) | Q(target__connector__in=connectors_paused()))
+    columns = ("pk", "organisation_id", "pair_version_id", "source_id", "target_id", "state")
+    found = [
+        Lane(pk, organisation, version, source, target, undoing=state == Installation.State.PAUSED)
+        for pk, organisation, version, source, target, state in rows.order_by("pk").values_list(*columns)
+    ]
+    onward = [lane for lane in found if lane.installation_id > after]
+    again = [lane for lane in found if lane.installation_id <= after]
+    return [*onward, *again][:most]
