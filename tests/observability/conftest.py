@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from connectors.registry import CONNECTORS
+from telemetry import tracing
 from tests.runs.conftest import installation, queued, world
 from tests.runs.test_polls_and_doors import FakeWebhook, sign
 
@@ -25,3 +26,19 @@ def deliver(installation, monkeypatch):
         return Client().post(address, body, content_type="application/json", headers=sent)
 
     return post
+
+
+@pytest.fixture
+def spans():
+    """Tracing is on; ``spans()`` is what has ended so far."""
+    yield from spans_kept()
+
+
+def spans_kept(**options):
+    sdk = pytest.importorskip("opentelemetry.sdk.trace.export")
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter").InMemorySpanExporter()
+    assert tracing.start(role="test", processor=sdk.SimpleSpanProcessor(memory), **options)
+    try:
+        yield memory.get_finished_spans
+    finally:
+        tracing.stop()
