@@ -85,9 +85,15 @@ class Cpu:
     """CPU time of every group between construction and ``per_order``."""
 
     def __init__(self, stack: Stack) -> None:
-        self._roots = stack.roots()
-        self._before = {name: processes.cpu_seconds(pid) for name, pid in self._roots.items()}
+        self._roots, self._database = stack.roots(), stack.database_name
+        self._before = self._now()
+
+    def _now(self) -> dict[str, float]:
+        spent = {name: processes.cpu_seconds(pid) for name, pid in self._roots.items() if name != "postgres"}
+        if "postgres" in self._roots:  # the server may serve others besides us
+            spent["postgres"] = processes.cpu_of_backends(self._roots["postgres"], self._database)
+        return spent
 
     def per_order(self, orders: int, **others: float) -> dict[str, float]:
-        spent = {name: processes.cpu_seconds(pid) - self._before[name] for name, pid in self._roots.items()}
+        spent = {name: seconds - self._before[name] for name, seconds in self._now().items()}
         return {name: seconds * 1000 / orders for name, seconds in {**spent, **others}.items()}

@@ -43,6 +43,15 @@ def cpu_seconds(root: int) -> float:
     return ticks / _TICK
 
 
+def cpu_of_backends(root: int, database: str) -> float:
+    """CPU time of a PostgreSQL server's processes that serve one database. What has ended is not counted."""
+    ticks = 0
+    for pid in tree(root):
+        if f" {database} " in name_of(pid, whole=True) and (fields := _stat(pid)):
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICK
+
+
 def parent(pid: int) -> int:
     fields = _stat(pid)
     return int(fields[1]) if fields else 0
@@ -62,12 +71,13 @@ def pss_mb(root: int) -> dict[int, float]:
     return found
 
 
-def name_of(pid: int) -> str:
+def name_of(pid: int, *, whole: bool = False) -> str:
+    """The command line; unless ``whole``, without the folders before its program."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
     except OSError:
         return "?"
-    return words.rpartition("/bin/")[2][:60] or "?"
+    return words if whole else words.rpartition("/bin/")[2][:60] or "?"
 
 
 def die_with_parent() -> None:

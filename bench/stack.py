@@ -41,7 +41,7 @@ class Stack:
         self.folder = Path(tempfile.mkdtemp(prefix="causeway-bench-"))
         name = f"causeway_bench_{secrets.token_hex(4)}"
         self._server = os.environ.get("DATABASE_URL") or os.environ.get("CI_DATABASE_URL") or ""
-        self._database = name if self._server else ""
+        self.database_name = name if self._server else ""
         self.database_url = urlsplit(self._server)._replace(path=f"/{name}").geturl() if self._server else ""
         self.redis_url = os.environ.get("REDIS_URL") or os.environ.get("CI_REDIS_URL") or ""
         self.web_port, self.stub_port = free_port(), free_port()
@@ -75,7 +75,7 @@ class Stack:
 
     def _prepare(self) -> None:
         if self._server:
-            self._on_server(f'CREATE DATABASE "{self._database}"')
+            self._on_server(f'CREATE DATABASE "{self.database_name}"')
         self.running["stub"] = stub.start(self.stub_port)
         os.environ.update(self.environment)
         import django
@@ -193,7 +193,7 @@ class Stack:
                 from django.db import connections
 
                 connections.close_all()
-            self._on_server(f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)')
+            self._on_server(f'DROP DATABASE IF EXISTS "{self.database_name}" WITH (FORCE)')
         if os.environ.get("BENCH_KEEP"):
             print(f"kept {self.folder}", file=sys.stderr)
         else:
