@@ -200,7 +200,7 @@ class ConnectorPauseAdmin(ReadOnlyAdmin):
 
 @admin.register(RateBudget)
 class RateBudgetAdmin(ReadOnlyAdmin):
-    list_display = ("connection", "full_at")
+    list_display = ("connection", "bucket", "full_at", "calls", "per_seconds", "left", "left_until")
     list_select_related = ("connection",)
     search_fields = ("connection__name",)
 

@@ -49,7 +49,13 @@ def client_for(
     connector = connector_of(connection.connector)
     view = connection_view(connector, connection, credentials_open(connection, purpose=purpose, actor=actor))
     if gate is None:
-        gate = ConnectionGate(connection.pk, host=connector.host_of(view), limit=connector.limit)
+        gate = ConnectionGate(
+            connection.pk,
+            host=connector.host_of(view),
+            limit=connector.limit,
+            operation_limits=connector.operation_limits,
+            limit_headers=connector.limit_headers,
+        )
     gate = PausableGate(gate, connector.key)
     return connector.open_client(pool.door(gate, address_policy(), recorder, connector.key), view)
 

@@ -1,7 +1,8 @@
 """The gate before a provider: circuit per connection and per host, the provider's own pauses, rate budget.
 
-All workers share one state, in the database; a process keeps a picture of it that is at most a second old. While
-nothing is wrong a call costs no statement: failures are counted in the process, and only a change of state is written.
+All workers share one state, in the database; a process keeps a picture of it that is about a second old, and tokens of
+the budget in blocks. While nothing is wrong a call waits for nothing: the picture is renewed beside the calls, failures
+are counted in the process, and only a change of state is written.
 """
 
 from __future__ import annotations
@@ -14,23 +15,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseError
 
 from connections import circuits
-from connections.budget import Pace, budget_take, pace_of
+from connections.budget import block_take, budget_shrink, limit_learn
 from connections.circuits import CONNECTION, HOST, Trouble
 from connections.threads import in_database
+from connections.tokens import BudgetSpent, Stock
 from connectors.base.errors import NotSent
 from connectors.base.gate import CallOutcome
+from connectors.base.limit_headers import Learned, retry_after_seconds
 from connectors.base.manifest import RateLimit
 
 log = logging.getLogger(__name__)
 
 PICTURE_SECONDS = 1.0
+# While the database is slow to say how things stand, calls go on with a picture no older than this.
+OLDEST_PICTURE_SECONDS = 3.0
 LONGEST_LOOK_SECONDS = 2.0
 FAILURE_WINDOW_SECONDS = 60.0
 CONNECTION_FAILURES = 5
@@ -58,24 +62,53 @@ class Board:
         self.clock = clock
         self.holder = secrets.token_hex(16)
         self._readings: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
+        self._awaited = False
+        self._stocks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[UUID, str], Stock]] = WeakKeyDictionary()
         self._read_at = float("-inf")
         self._troubles: dict[str, tuple[Trouble, float]] = {}
         self._failures: dict[str, deque[tuple[float, UUID]]] = {}
         self._probes: WeakKeyDictionary[asyncio.Task, set[str]] = WeakKeyDictionary()
 
-    async def look(self) -> None:
-        """Renew a picture older than a second. One reader at a time, all callers of its loop wait for it, briefly.
+    def is_quiet(self, keys: tuple[str, ...]) -> bool:
+        """The picture is young and shows no trouble with these keys: nothing to look at, nothing to wait for."""
+        if self.clock() - self._read_at >= PICTURE_SECONDS / 2:
+            return False
+        return not self._troubles or not any(key in self._troubles for key in keys)
 
-        A worker that was idle must not let a crowd through on a picture of minutes ago.
+    async def look(self) -> None:
+        """Renew a picture older than half a second: beside the calls, one reader at a time.
+
+        A worker that was idle waits, briefly, and with it all others: it must not let a crowd through on a picture of
+        minutes ago.
         """
-        if self.clock() - self._read_at < PICTURE_SECONDS:
+        age = self.clock() - self._read_at
+        if age < PICTURE_SECONDS / 2:
             return
         loop = asyncio.get_running_loop()
         reading = self._readings.get(loop)
         if reading is None or reading.done():
             # A task of its own: the caller who began it may be cancelled, the others still wait for the answer.
             reading = self._readings[loop] = loop.create_task(self._read())
-        await asyncio.wait({reading}, timeout=LONGEST_LOOK_SECONDS)
+            self._awaited = age >= PICTURE_SECONDS
+        if self._awaited or age >= OLDEST_PICTURE_SECONDS:
+            await asyncio.wait({reading}, timeout=LONGEST_LOOK_SECONDS)
+
+    def stock(self, connection_id: UUID, bucket: str, limit: RateLimit | None) -> Stock:
+        """This loop's tokens of one budget."""
+        loop = asyncio.get_running_loop()
+        stocks = self._stocks.get(loop)
+        if stocks is None:
+            stocks = self._stocks[loop] = {}
+        stock = stocks.get((connection_id, bucket))
+        if stock is None:
+            stock = stocks[connection_id, bucket] = Stock(
+                limit=limit,
+                take=lambda declared, wanted: in_database(block_take, connection_id, bucket, declared, wanted),
+                shrink=lambda left, seconds: in_database(budget_shrink, connection_id, bucket, left, seconds),
+                learn=lambda calls, seconds: in_database(limit_learn, connection_id, bucket, calls, seconds),
+                clock=self.clock,
+            )
+        return stock
 
     async def _read(self) -> None:
         try:
@@ -127,6 +160,8 @@ class Board:
         return self._probes.setdefault(task, set())
 
     def take_probes(self) -> set[str]:
+        if not self._probes:
+            return set()
         task = asyncio.current_task()
         return self._probes.pop(task, set()) if task is not None else set()
 
@@ -182,24 +217,46 @@ class ConnectionGate:
     """``connectors.base.gate.Gate`` for one connection.
 
     :param host: the provider's host, empty where there is none to share.
-    :param limit: the provider's stated limit; None = no budget is kept.
+    :param limit: the provider's stated limit; None = no budget is kept until its headers name one.
+    :param operation_limits: operations with a budget of their own.
+    :param limit_headers: what an answer says of the budget it was spent from.
     """
 
     def __init__(
-        self, connection_id: UUID, *, host: str, limit: RateLimit | None = None, shared: Board | None = None
+        self,
+        connection_id: UUID,
+        *,
+        host: str,
+        limit: RateLimit | None = None,
+        operation_limits: Mapping[str, RateLimit] | None = None,
+        limit_headers: Callable[[Mapping[str, str]], Learned | None] | None = None,
+        shared: Board | None = None,
     ) -> None:
         self._connection_id = connection_id
         self._connection_key = f"{CONNECTION}{connection_id}"
         self._host_key = f"{HOST}{host.lower()}"[:300] if host else ""
-        self._pace: Pace | None = pace_of(limit) if limit else None
+        self._keys = (self._host_key, self._connection_key) if self._host_key else (self._connection_key,)
+        self._limit = limit
+        self._operation_limits = operation_limits or {}
+        self._limit_headers = limit_headers
+        self._is_limited = limit is not None or bool(operation_limits) or limit_headers is not None
         self._board = shared or _board
 
-    @property
-    def _keys(self) -> tuple[str, ...]:
-        return (self._host_key, self._connection_key) if self._host_key else (self._connection_key,)
+    def _stock(self, operation: str) -> Stock | None:
+        if not self._is_limited:
+            return None
+        own = self._operation_limits.get(operation)
+        if own is not None:
+            return self._board.stock(self._connection_id, operation, own)
+        if self._limit is None and self._limit_headers is None:
+            return None
+        return self._board.stock(self._connection_id, "", self._limit)
 
     async def enter(self, operation: str) -> None:
         """:raises NotSent: circuit open, paused by the provider, or budget spent; never counts as a failure."""
+        stock = self._stock(operation)
+        if self._board.is_quiet(self._keys) and (stock is None or stock.spend()):
+            return
         await self._board.look()
         await self._wait_out_short_pause()
         for key in self._keys:
@@ -208,10 +265,14 @@ class ConnectionGate:
             for key in self._keys:
                 if self._board.is_open(key) and not await self._board.claim(key):
                     raise _not_yet(_OTHER_PROBE_SECONDS, "circuit_probing")
-            if self._pace is not None:
-                await self._spend(self._pace)
+            if stock is not None and not stock.spend():
+                await stock.wait(LONGEST_BUDGET_WAIT_SECONDS)
         except DatabaseError as error:
+            await self._board.give_back_probes()
             raise _not_yet(_UNREADABLE_SECONDS, "gate_unreadable") from error
+        except BudgetSpent as spent:
+            await self._board.give_back_probes()
+            raise _not_yet(spent.after_seconds, "budget_spent") from None
         except BaseException:
             await self._board.give_back_probes()
             raise
@@ -232,13 +293,6 @@ class ConnectionGate:
         if seconds > 0:
             raise _not_yet(seconds, code)
 
-    async def _spend(self, pace: Pace) -> None:
-        deadline = self._board.clock() + LONGEST_BUDGET_WAIT_SECONDS
-        while seconds := await in_database(budget_take, self._connection_id, pace):
-            if self._board.clock() + seconds > deadline:
-                raise _not_yet(seconds, "budget_spent")
-            await asyncio.sleep(seconds)
-
     async def report(self, operation: str, outcome: CallOutcome, headers: Mapping[str, str]) -> None:
         probes = self._board.take_probes()
         try:
@@ -249,10 +303,31 @@ class ConnectionGate:
                 self._board.came_through(key)
             for key in probes:
                 await self._board.close(key)
+            learned = self._limit_headers(headers) if self._limit_headers is not None else None
+            if learned is not None:
+                await self._learn(operation, learned)
             if outcome is CallOutcome.THROTTLED:
-                await self._board.pause(self._connection_key, pause_seconds(headers, datetime.now(UTC)))
+                await self._throttled(operation, headers, learned)
         except DatabaseError:  # the answer of a call must not be lost over its bookkeeping; a probe's lease runs out
             log.exception("circuit_state_unwritable", extra={"operation": operation})
+
+    async def _learn(self, operation: str, learned: Learned) -> None:
+        stock = self._stock(operation)
+        if stock is not None:
+            await stock.learn(learned)
+            if stock.pace is None and learned.left == 0 and learned.reset_seconds:
+                await self._board.pause(self._connection_key, min(learned.reset_seconds, LONGEST_PAUSE_SECONDS))
+
+    async def _throttled(self, operation: str, headers: Mapping[str, str], learned: Learned | None) -> None:
+        """A call limited by itself holds only those of its kind; any other 429 pauses the connection."""
+        seconds = pause_seconds(headers, datetime.now(UTC))
+        if learned is not None and learned.reset_seconds is not None:
+            seconds = min(max(seconds, learned.reset_seconds), LONGEST_PAUSE_SECONDS)
+        stock = self._stock(operation) if operation in self._operation_limits else None
+        if stock is not None and stock.pace is not None:
+            await stock.hold(max(seconds, stock.pace.interval_seconds))
+            return
+        await self._board.pause(self._connection_key, seconds)
 
     async def _broken(self, probes: set[str]) -> None:
         for key in probes:
@@ -269,16 +344,8 @@ class ConnectionGate:
 
 def pause_seconds(headers: Mapping[str, str], now: datetime) -> float:
     """What ``Retry-After`` asks for, in seconds or as a date; ``PAUSE_SECONDS`` where it says nothing usable."""
-    asked = headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return min(max(float(asked), 1.0), LONGEST_PAUSE_SECONDS)
-    try:
-        moment = parsedate_to_datetime(asked)
-    except (TypeError, ValueError):
-        return PAUSE_SECONDS
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(max((moment - now).total_seconds(), 1.0), LONGEST_PAUSE_SECONDS)
+    asked = retry_after_seconds(headers, now)
+    return PAUSE_SECONDS if asked is None else min(max(asked, 1.0), LONGEST_PAUSE_SECONDS)
 
 
 _TEXTS = {

@@ -206,12 +206,29 @@ class ConnectorPause(models.Model):
 
 
 class RateBudget(models.Model):
-    """Rate budget of one connection whose provider states a limit: the moment from which the budget is full again."""
+    """A rate budget of one connection: the moment from which it is full again, and what headers said of it.
 
-    connection = models.OneToOneField(
-        Connection, primary_key=True, on_delete=models.CASCADE, related_name="rate_budget"
-    )
+    ``bucket`` is empty for the budget of all calls, else the operation that has one of its own. ``calls`` per
+    ``per_seconds``: the limit the provider named; None = as the connector declares. Until ``left_until`` no more than
+    ``left`` tokens are leased.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="rate_budgets")
+    bucket = models.CharField(max_length=80, blank=True, default="")
     full_at = models.DateTimeField()
+    calls = models.FloatField(null=True, blank=True)
+    per_seconds = models.FloatField(null=True, blank=True)
+    left = models.IntegerField(null=True, blank=True)
+    left_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "bucket"], name="connections_budget_once"),
+            models.CheckConstraint(
+                condition=Q(calls__isnull=True, per_seconds__isnull=True) | Q(calls__gt=0, per_seconds__gt=0),
+                name="connections_budget_limit_whole",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"rate budget of {self.connection_id}"
+        return f"rate budget of {self.connection_id}" + (f": {self.bucket}" if self.bucket else "")

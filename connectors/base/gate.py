@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from enum import StrEnum
 from typing import Protocol
+
+# Whose turn a call is, where calls wait for a budget: those of one flow wait behind each other, flows take turns.
+current_turn: ContextVar[str] = ContextVar("current_turn", default="")
 
 
 class CallOutcome(StrEnum):

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from connectors.base.actions import Action
     from connectors.base.http import HttpDoor
+    from connectors.base.limit_headers import Learned
     from connectors.base.triggers import PollTrigger, StreamTrigger, Webhook
 
 
@@ -44,11 +45,17 @@ class AuthKind(StrEnum):
 
 @dataclass(frozen=True)
 class RateLimit:
-    """A limit the provider states; None in the manifest when it states none (then no bucket is kept)."""
+    """A limit the provider states; None in the manifest when it states none (then no bucket is kept).
 
-    calls: int
+    :param calls: at most so many in any ``per_seconds``.
+    :param burst: given where the provider keeps a bucket of this size that fills steadily: so many at once, then
+        ``calls`` per ``per_seconds``.
+    """
+
+    calls: float
     per_seconds: float
     source: str
+    burst: int | None = None
 
 
 class AccountFacts(BaseModel):
@@ -89,7 +96,12 @@ class ConnectionView:
 
 @dataclass(frozen=True)
 class Connector:
-    """One provider. ``fields`` draw the connect form; ``settings`` the step and installation forms."""
+    """One provider. ``fields`` draw the connect form; ``settings`` the step and installation forms.
+
+    ``limit`` holds for all calls of a connection together; calls named in ``operation_limits`` spend a budget of their
+    own instead. ``limit_headers`` reads what an answer says of the budget its call was spent from
+    (connectors/base/limit_headers.py).
+    """
 
     key: str
     name: str
@@ -103,6 +115,8 @@ class Connector:
     streams: tuple[type[StreamTrigger], ...] = ()
     webhook: Webhook | None = None
     limit: RateLimit | None = None
+    operation_limits: Mapping[str, RateLimit] = field(default_factory=dict)
+    limit_headers: Callable[[Mapping[str, str]], Learned | None] | None = None
     settings: tuple[Field, ...] = ()
     punishes_refused_hooks: bool = False
     host_of: Callable[[ConnectionView], str] = field(default=lambda view: "")

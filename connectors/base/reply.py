@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Any
 
 from connectors.base import exact_json
 from connectors.base.errors import ConnectorError, NeedsAttention, OutcomeUnknown, RateLimited, Rejected, Retryable
+from connectors.base.limit_headers import retry_after_seconds
 from connectors.base.redaction import redact_body
 
 REQUEST_ID_HEADERS = (
@@ -24,7 +23,6 @@ REQUEST_ID_HEADERS = (
     "x-trace-id",
     "cf-ray",
 )
-LONGEST_WAIT_SECONDS = 3600.0  # a Retry-After beyond this is a mistake of the sender
 _SHOWN_CHARACTERS = 500
 
 
@@ -141,23 +139,3 @@ def facts(reply: Reply) -> dict[str, Any]:
     shown = redact_body(reply.content, reply.headers.get("content-type", ""))[:_SHOWN_CHARACTERS]
     text = f"{reply.operation} answered {reply.status}: {shown}"
     return {"operator_text": text, "provider_code": str(reply.status), "request_id": reply.request_id}
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """Retry-After as seconds or as an HTTP date (measured from the sender's own ``Date``); capped at one hour."""
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
-        return min(float(value), LONGEST_WAIT_SECONDS)
-    moment = _http_date(value)
-    if moment is None:
-        return None
-    now = _http_date(headers.get("date", "")) or datetime.now(UTC)
-    return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT_SECONDS)
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -15,6 +15,7 @@ from connections.gate import Board, ConnectionGate, pause_seconds
 from connections.models import CircuitState, Connection
 from connectors.base.errors import NotSent
 from connectors.base.gate import CallOutcome
+from connectors.base.limit_headers import standard_limit, window_limit
 from connectors.base.manifest import RateLimit
 from tests.factories import ConnectionFactory
 
@@ -134,6 +135,45 @@ def test_healthy_calls_cost_no_statement_but_one_look_a_second(here, connection,
     here.later()
     asyncio.run(several(door, *[OK] * 50))
     assert statements == ["troubles"] * 2
+
+
+def test_a_call_waits_for_no_look_while_the_database_is_slow(here, there, connection, monkeypatch):
+    """Calls go on with the last picture, for three seconds; after that they wait for the next."""
+    door, slow = here.gate(connection), asyncio.Event()
+    really = gate.in_database
+
+    async def held_up(work, *args, **kwargs):
+        await slow.wait()
+        return await really(work, *args, **kwargs)
+
+    async def story():
+        await attempt(door, OK)
+        monkeypatch.setattr(gate, "in_database", held_up)
+        for seconds in (0.6, 0.5, 0.5, 0.5):
+            here.later(seconds)
+            async with asyncio.timeout(0.5):
+                assert await attempt(door, OK) is None
+        here.later(1.0)
+        waiting = asyncio.create_task(attempt(door, OK))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        slow.set()
+        return await waiting
+
+    assert asyncio.run(story()) is None
+
+
+def test_a_call_in_peace_yields_to_nobody(here, connection):
+    """Nothing in trouble, a token in hand: the coroutines of a whole call run through without suspending."""
+
+    async def story():
+        door = here.gate(connection, host="tea.example", limit=RateLimit(calls=100_000, per_seconds=60, source="test"))
+        await several(door, *[OK] * 5)
+        for step in (door.enter("get_order"), door.report("get_order", OK, {})):
+            with pytest.raises(StopIteration):
+                step.send(None)
+
+    asyncio.run(story())
 
 
 def test_another_process_learns_of_it_within_a_second(here, there, connection):
@@ -308,6 +348,82 @@ def test_a_stated_limit_is_kept(here, connection):
     assert (first, second) == (None, None)
     assert (third.code, third.counts) == ("budget_spent", False)
     assert third.after_seconds > 20
+
+
+def test_an_operation_with_a_budget_of_its_own_holds_up_no_other(here, connection):
+    once = {"get_orders": RateLimit(calls=1, per_seconds=60, source="test", burst=1)}
+    door = ConnectionGate(connection.pk, host="", operation_limits=once, shared=here.board)
+
+    async def story():
+        async def enter(operation):
+            try:
+                await door.enter(operation)
+            except NotSent as refusal:
+                return refusal.code
+
+        return [await enter(operation) for operation in ("get_orders", "get_orders", "get_order", "get_order")]
+
+    assert asyncio.run(story()) == [None, "budget_spent", None, None]
+
+
+def test_a_throttled_operation_with_a_budget_of_its_own_pauses_only_itself(here, there, connection):
+    once = {"get_orders": RateLimit(calls=10, per_seconds=60, source="test", burst=10)}
+
+    async def story():
+        mine, theirs = (
+            ConnectionGate(connection.pk, host="", operation_limits=once, shared=process.board)
+            for process in (here, there)
+        )
+        await mine.enter("get_orders")
+        await mine.report("get_orders", THROTTLED, {"retry-after": "30"})
+        await mine.enter("get_order")
+        with pytest.raises(NotSent) as caught:
+            await theirs.enter("get_orders")
+        return caught.value
+
+    refusal = asyncio.run(story())
+    assert refusal.code == "budget_spent"
+    assert 25 < refusal.after_seconds <= 30
+
+
+def test_headers_shrink_the_budget_for_all_processes(here, there, connection):
+    def gate_of(process):
+        return ConnectionGate(
+            connection.pk,
+            host="",
+            limit=RateLimit(calls=1000, per_seconds=60, source="test"),
+            limit_headers=window_limit,
+            shared=process.board,
+        )
+
+    def left(calls):
+        return {"x-rate-limit-requests-left": str(calls), "x-rate-limit-time-reset-ms": "40000"}
+
+    async def story():
+        mine, theirs = gate_of(here), gate_of(there)
+        assert await attempt(mine, OK, left(990)) is None
+        here.later()
+        assert await attempt(mine, OK, left(2)) is None
+        return [await attempt(each, OK, {}) for each in (theirs, mine) * 4]
+
+    found = asyncio.run(story())
+    assert [refusal and refusal.code for refusal in found] == [None] * 2 + ["budget_spent"] * 6
+    assert 35 < found[-1].after_seconds <= 40
+
+
+def test_a_provider_that_names_no_limit_but_says_that_nothing_is_left_is_left_alone(here, connection):
+    door = ConnectionGate(connection.pk, host="", limit_headers=standard_limit, shared=here.board)
+    assert asyncio.run(attempt(door, OK, {"ratelimit-remaining": "0", "ratelimit-reset": "50"})) is None
+    refusal = asyncio.run(attempt(door, OK))
+    assert (refusal.code, refusal.counts) == ("rate_pause", False)
+    assert 45 < refusal.after_seconds <= 50
+
+
+def test_429_waits_until_the_window_ends_where_headers_say_so(here, connection):
+    door = ConnectionGate(connection.pk, host="", limit_headers=window_limit, shared=here.board)
+    said = {"x-rate-limit-requests-left": "0", "x-rate-limit-time-reset-ms": "20000", "retry-after": "5"}
+    asyncio.run(attempt(door, THROTTLED, said))
+    assert 18 < asyncio.run(attempt(door, OK)).after_seconds <= 20
 
 
 def test_an_unreadable_database_puts_calls_off_and_reports_never_raise(here, connection, monkeypatch):
