@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('flows', '0001_initial'),
-        ('runs', '0008_growth'),
+        ('runs', '0009_streams'),
         ('tenants', '0001_initial'),
     ]
 
