@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Budgets hold moments only, so the table is made anew rather than given another primary key."""
 
-    dependencies = [("connections", "0002_initial")]
+    dependencies = [("connections", "0003_connector_pause")]
 
     operations = [
         migrations.DeleteModel(name="RateBudget"),
