@@ -69,7 +69,7 @@ def _call_routes(standin: "StandIn") -> list[web.AbstractRouteDef]:
         return {}
 
     async def arrivals(request: web.Request) -> Any:
-        return standin.calls.arrivals()
+        return standin.calls.arrivals(after=int(request.query.get("after", 0)))
 
     return [
         web.get("/control/calls", control(calls)),

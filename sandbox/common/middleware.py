@@ -1,5 +1,6 @@
 """Between the wire and a stand-in's handlers: counts every call and lets faults act on it."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -32,28 +33,37 @@ def counting_and_faults(standin: "StandIn") -> Middleware:
         operation = await standin.operation_of(request)
         if operation is None:
             return await handler(request)
-        arrival = standin.calls.arrived(operation, await standin.reference_of(request))
+        arrival = standin.calls.arrived(operation, await standin.reference_of(request), _client_port(request))
         request[ARRIVAL] = arrival
         rules = standin.faults.draw(operation, standin.fault_kinds)
         arrival.faults.extend(rule.kind for rule in rules)
-        answer = await _nested(standin, request, operation, rules, _plain(standin, request, handler))()
+        arrival.rules.extend(rule.id for rule in rules)
+        answer = await _nested(standin, request, operation, rules, _plain(standin, request, handler, arrival))()
         if request.transport is not None and not request.transport.is_closing():
-            arrival.status = answer.status
+            arrival.status, arrival.answered_at = answer.status, time.time()
         return answer
 
     return middle
 
 
-def _plain(standin: "StandIn", request: web.Request, handler: Handler) -> CarryOut:
+def _plain(standin: "StandIn", request: web.Request, handler: Handler, arrival: Arrival) -> CarryOut:
     async def carry_out() -> web.StreamResponse:
+        arrival.begun_at = time.time()
         try:
             return await handler(request)
         except web.HTTPRedirection:
             raise
         except web.HTTPException as error:
             return standin.error_answer(request, error.status, error.text)
+        finally:
+            arrival.done_at = time.time()
 
     return carry_out
+
+
+def _client_port(request: web.Request) -> int | None:
+    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return int(peer[1]) if peer else None
 
 
 def _nested(

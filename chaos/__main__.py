@@ -1,0 +1,60 @@
+"""``python -m chaos``: see ``--help``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+
+from chaos import random_run
+from chaos.report import random_table
+
+
+def main() -> int:
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that everything started is ended, too
+    say = _quiet if options.json else _progress
+    outcome = random_run.run(
+        random_run.Options(
+            minutes=1.5 if options.short else options.minutes,
+            seed=options.seed,
+            hosts=options.hosts,
+            orders_per_second=options.rate,
+            database_server=os.environ.get("DATABASE_URL", ""),
+            redis=os.environ.get("REDIS_URL", ""),
+        ),
+        say,
+    )
+    print(json.dumps(outcome.as_json(), indent=2) if options.json else random_table(outcome))
+    return 0 if outcome.passed else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./run chaos",
+        description="Kill real processes at known moments under load, then count at the outside systems' own state.",
+    )
+    parser.add_argument("--minutes", type=float, default=20.0, help="how long orders come and processes die (20)")
+    parser.add_argument("--short", action="store_true", help="a minute and a half")
+    parser.add_argument("--seed", type=int, default=1, help="decides the orders and every choice")
+    parser.add_argument("--hosts", type=int, default=2, help="process sets that share the database (2; SQLite: 1)")
+    parser.add_argument("--rate", type=float, default=2.0, help="orders per second (2)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table with progress")
+    options = parser.parse_args()
+    if not os.environ.get("DATABASE_URL"):
+        options.hosts = 1
+    return options
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _quiet(text: str) -> None:
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Continuous load: the demo's mix of orders (placed, paid, refunded, cancelled, edited), chosen by seed."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from chaos.world import World
+from demo.nopcommerce_kashflow.mix import Later, PlannedOrder, orders
+
+MOST_ORDERS = 100_000
+
+
+class Load:
+    """``start`` places orders at a steady rate until ``stop``; what happens to them later happens in any case."""
+
+    def __init__(self, world: World, *, seed: int, per_second: float) -> None:
+        self.world, self.per_second = world, per_second
+        self._seed = seed
+        self._stop = threading.Event()
+        self._later: list[tuple[float, int, int, Later]] = []
+        self._placing = 0  # handed to a thread and not placed yet
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(8, thread_name_prefix="load")
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+        self.kinds: Counter[str] = Counter()
+        self.failed: list[str] = []
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No new orders; returns when the last thing that happens to an order has happened."""
+        self._stop.set()
+        self._thread.join()
+        self._threads.shutdown()
+        if self.failed:
+            raise RuntimeError(f"the load itself failed {len(self.failed)} times: {self.failed[:3]}")
+
+    def _run(self) -> None:
+        planned = iter(orders(min(MOST_ORDERS, 20_000), self._seed))
+        due = time.monotonic()
+        while True:
+            self._act_due()
+            now = time.monotonic()
+            if self._stop.is_set():
+                with self._lock:
+                    if not self._later and not self._placing:
+                        return
+            elif now >= due:
+                due = max(due + 1 / self.per_second, now - 1)
+                self._submit(next(planned))
+            time.sleep(0.02)
+
+    def _submit(self, plan: PlannedOrder) -> None:
+        with self._lock:
+            self._placing += 1
+        self._threads.submit(self._place, plan)
+
+    def _place(self, plan: PlannedOrder) -> None:
+        try:
+            order = self.world.place(plan.spec)
+            self.kinds[plan.kind] += 1
+            with self._lock:
+                for number, later in enumerate(plan.later):
+                    heapq.heappush(self._later, (time.monotonic() + later.after_seconds, order, number, later))
+        except Exception as error:
+            self.failed.append(f"{plan.kind}: {error}")
+        finally:
+            with self._lock:
+                self._placing -= 1
+
+    def _act_due(self) -> None:
+        with self._lock:
+            due = []
+            while self._later and self._later[0][0] <= time.monotonic():
+                due.append(heapq.heappop(self._later))
+        for _, order, _, later in due:
+            self.kinds[later.action] += 1
+            try:
+                self.world.act(order, later.action, later.body)
+            except Exception as error:
+                self.failed.append(f"{later.action} {order}: {error}")
