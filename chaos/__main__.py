@@ -24,6 +24,7 @@ def main() -> int:
             orders_per_second=options.rate,
             database_server=os.environ.get("DATABASE_URL", ""),
             redis=os.environ.get("REDIS_URL", ""),
+            keep=options.keep,
         ),
         say,
     )
@@ -42,6 +43,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=2, help="process sets that share the database (2; SQLite: 1)")
     parser.add_argument("--rate", type=float, default=2.0, help="orders per second (2)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table with progress")
+    parser.add_argument("--keep", action="store_true", help="keep folder, logs and database")
     options = parser.parse_args()
     if not os.environ.get("DATABASE_URL"):
         options.hosts = 1

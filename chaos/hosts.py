@@ -1,4 +1,4 @@
-"""One host of the installation: its roles as trees of processes, started again when they die, as an init system would."""
+"""One host of the installation: its roles as trees of processes, started again when they die as by an init system."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Host:
         self._keep = threading.Event()
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        self._log = open(folder / "processes.log", "ab")
+        self._log = open(folder / "processes.log", "ab")  # noqa: SIM115 - as long as the host lives
 
     def start(self, *roles: str) -> None:
         """Start the roles (all), and keep them running from now on."""

@@ -47,6 +47,7 @@ class Options:
     redis: str
     pause_seconds: float = 1.0
     settle_at_most: float = 120.0
+    keep: bool = False
 
 
 @dataclass
@@ -121,6 +122,7 @@ def run(options: Options, say: Say) -> Outcome:
             hosts=options.hosts,
             database_server=options.database_server,
             redis=options.redis,
+            keep=options.keep,
             environment_of=(lambda number, place: skew.environment(place)) if skewed else (lambda number, place: {}),
         )
         with World(plan, say) as world, Recoveries(world.store) as recoveries:
@@ -128,9 +130,7 @@ def run(options: Options, say: Say) -> Outcome:
 
 
 class _Run:
-    def __init__(
-        self, world: World, options: Options, recoveries: Recoveries, skew: Skew | None, say: Say
-    ) -> None:
+    def __init__(self, world: World, options: Options, recoveries: Recoveries, skew: Skew | None, say: Say) -> None:
         self.world, self.options, self.recoveries, self.skew, self.say = world, options, recoveries, skew, say
         self.dice = random.Random(options.seed)
         self.arrivals = Arrivals(world.systems())

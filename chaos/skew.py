@@ -11,14 +11,17 @@ SOURCE = Path(__file__).with_name("skew.c")
 
 
 class Skew:
-    """``environment(folder)`` for a host's processes, ``set(folder, seconds)`` at any time; nothing without a compiler."""
+    """``environment(folder)`` for a host's processes, ``set(folder, seconds)`` at any time. Needs a C compiler."""
 
     def __init__(self, folder: Path) -> None:
         self._library = folder / "skew.so"
         compiler = shutil.which("cc") or shutil.which("gcc")
-        self.possible = compiler is not None and not subprocess.run(
-            [compiler, "-shared", "-fPIC", "-O2", "-o", str(self._library), str(SOURCE), "-ldl"], check=False
-        ).returncode
+        self.possible = (
+            compiler is not None
+            and not subprocess.run(
+                [compiler, "-shared", "-fPIC", "-O2", "-o", str(self._library), str(SOURCE), "-ldl"], check=False
+            ).returncode
+        )
 
     def environment(self, folder: Path) -> dict[str, str]:
         if not self.possible:

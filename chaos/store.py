@@ -1,4 +1,4 @@
-"""The product's database seen from outside: open work, who holds what, and a lock that keeps its journal from committing."""
+"""The product's database from outside: open work, who holds what, and a lock that keeps its journal from committing."""
 
 from __future__ import annotations
 

@@ -54,6 +54,7 @@ class Plan:
     redis: str = ""
     settings: dict[str, Any] = field(default_factory=lambda: dict(FLOW_SETTINGS))
     environment: dict[str, str] = field(default_factory=dict)
+    keep: bool = False
     environment_of: Callable[[int, Path], Mapping[str, str]] = lambda number, folder: {}
 
 
@@ -181,7 +182,7 @@ class World:
             except subprocess.TimeoutExpired:
                 standin.kill()
                 standin.wait()
-        if os.environ.get("CAUSEWAY_CHAOS_KEEP"):
+        if self.plan.keep:
             self.say(f"kept {self.folder} {self.store.url}".rstrip())
             return
         shutil.rmtree(self.folder, ignore_errors=True)

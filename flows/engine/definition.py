@@ -131,10 +131,13 @@ class LookupNode(Node):
 
 
 class Rule(Document):
-    """``check`` must be true, otherwise the record is held, rejected or skipped. Messages may name ``{paths}``."""
+    """``check`` must be true, otherwise the record is held, rejected, skipped or walked again in a moment.
+
+    Messages may name ``{paths}``.
+    """
 
     check: FormulaText
-    otherwise: Literal["hold", "reject", "skip"] = "hold"
+    otherwise: Literal["hold", "reject", "skip", "again"] = "hold"
     message: str = Field(min_length=1, max_length=500)
     cure: str = ""
     code: str = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from connectors.base.errors import ConnectorError, Held, MappingFailed, Rejected
+from connectors.base.errors import ConnectorError, Held, MappingFailed, Rejected, Retryable
 from flows.engine.actions import action_step
 from flows.engine.builtins import BUILTINS, Builtin, builtin_call
 from flows.engine.compile import (
@@ -243,6 +243,9 @@ async def _run_lookup(state: Walk, step: LookupStep, path: str) -> Any:
     return state.output
 
 
+_RULE_FAMILIES: dict[str, type[ConnectorError]] = {"hold": Held, "reject": Rejected, "again": Retryable}
+
+
 async def _run_validate(state: Walk, step: ValidateStep, path: str) -> Any:
     rules: tuple[CompiledRule, ...] = step.rules
     if step.extra_rules is not None:
@@ -252,8 +255,7 @@ async def _run_validate(state: Walk, step: ValidateStep, path: str) -> Any:
     except RuleBroken as broken:
         if broken.rule.otherwise == "skip":
             raise _Skip(broken.message) from broken
-        family = Held if broken.rule.otherwise == "hold" else Rejected
-        raise family(
+        raise _RULE_FAMILIES[broken.rule.otherwise](
             broken.message,
             code=broken.rule.code or f"rule_{step.id}",
             field=broken.rule.field,
