@@ -147,6 +147,26 @@ def installation_settings_change(
 
 
 @transaction.atomic
+def installation_version_set(
+    *, installation: Installation, version: PairVersion, at: datetime, by: User | None = None
+) -> Installation:
+    """Move to another version of the same pair. Runs that are open keep the one they began with, unless replayed.
+
+    :raises InstallationRefused: another pair, or settings that do not fit it.
+    """
+    before = installation.pair_version
+    if version.pair_key != before.pair_key:
+        raise InstallationRefused([f"{version} is no version of {before.pair_key}."])
+    if problems := settings_problems(_pair(version), installation.settings):
+        raise InstallationRefused(problems)
+    if version.pk != before.pk:
+        installation.pair_version = version
+        installation.save(update_fields=["pair_version", "updated_at"])
+        _audit(installation, "installation.version_changed", by, {"from": before.number, "to": version.number})
+    return installation
+
+
+@transaction.atomic
 def installation_state_set(
     *, installation: Installation, state: str, at: datetime, by: User | None = None
 ) -> Installation:

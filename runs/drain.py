@@ -29,6 +29,7 @@ from runs.lanes import Turns
 from runs.links import LinkFinder
 from runs.plans import Plan, plans_load
 from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim
+from runs.resuming import beginning_of
 from runs.slots import slot_beat, slot_leave, slot_take
 from runs.wake import Bell
 from telemetry.metrics import CLAIM_EVENTS, CLAIM_SECONDS
@@ -165,15 +166,17 @@ class Drain:
     async def _work(self, claimed: Claimed) -> None:
         self.attempts += 1
         try:
+            beginning = await beginning_of(claimed, self.plans[claimed.installation_id], self.database)
             host = RunHost(
                 claimed=claimed,
-                plan=self.plans[claimed.installation_id],
+                plan=beginning.plan,
                 clients=self.clients.of,
                 database=self.database,
                 finder=self.finder,
                 commits=self.commits,
                 lease_seconds=self.lease_seconds,
             )
+            host.reads.update(beginning.reads)
             await attempt_run(host, event_data=lambda: self._event_data(host), on_attention=self.clients.attention)
         finally:
             self.in_flight.pop(claimed.event_id, None)

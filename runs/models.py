@@ -481,3 +481,25 @@ class ImportJob(TenantModel):
 
     def __str__(self) -> str:
         return f"import {self.first_day} to {self.last_day}"
+
+
+from runs.replay_models import CauseAction, Replay  # noqa: E402 - they name models of this module
+
+__all__ = [
+    "Alert",
+    "CauseAction",
+    "HookRefusal",
+    "ImportJob",
+    "InboxEvent",
+    "Listener",
+    "PollCursor",
+    "Record",
+    "RecordLink",
+    "Replay",
+    "Run",
+    "SearchTerm",
+    "StepBatch",
+    "StreamLease",
+    "TakeBack",
+    "WorkerSlot",
+]

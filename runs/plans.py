@@ -11,7 +11,7 @@ from django.db.models import Q
 from connections.models import Connection
 from flows.engine.compile import CompiledFlow, CompiledPair, compile_pair
 from flows.engine.ports import Role
-from flows.models import Installation
+from flows.models import Installation, PairVersion
 
 _compiled: dict[str, CompiledPair] = {}
 
@@ -26,6 +26,7 @@ class Plan:
     settings: dict[str, Any]
     roles: dict[str, Role]
     stamp: object
+    pair_version_id: int = 0
 
     def wants_pending(self, record_type: str) -> bool:
         """Whether a flow for this kind of record asks what is sold and not yet invoiced."""
@@ -89,7 +90,15 @@ def plan_of(installation: Installation, stamp: object = None) -> Plan:
             pair.target_role: _role(pair.target_role, installation.target_account, installation.target),
         },
         stamp=stamp,
+        pair_version_id=version.pk,
     )
+
+
+def plan_on_version(plan: Plan, pair_version_id: int) -> Plan:
+    """The same installation as it is now, walked on another version of its pair: the one a run began with."""
+    installation = Installation.unscoped.select_related("source", "target").get(pk=plan.installation_id)
+    installation.pair_version = PairVersion.objects.get(pk=pair_version_id)
+    return plan_of(installation, plan.stamp)
 
 
 def _role(name: str, account: str, connection: Any) -> Role:

@@ -1,40 +1,117 @@
-"""What a person can do with open work: try again (one or a whole cause), let go, look what a try would do."""
+"""What a person can do with open work: try again or let go, one run or all of a cause."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, SmallIntegerField, Value, When
 
-from runs.inbox import News, events_release, news_store
-from runs.models import InboxEvent, Record, Run
+from runs.inbox import PRIORITY_IMPORT, News, news_store
+from runs.models import CauseAction, InboxEvent, Record, Replay, Run
+from runs.wake import nudge_after_commit
 from tenants.audit import audit_record
 from tenants.models import Organisation, User
 
+T = TypeVar("T")
 
-def open_runs(organisation: Organisation, *, cause: str = "") -> QuerySet[Run]:
+# Many at once go behind what arrives live, as imports do.
+PRIORITY_REPLAY = PRIORITY_IMPORT
+_AT_ONCE = 2000
+_RELEASED = "It is being tried again."
+
+
+@dataclass(frozen=True)
+class How:
+    """In which way to try again.
+
+    :param resume: from the step that failed: what the attempt before has read is used where that is safe. Otherwise
+        everything is read anew. What is remembered as written stays in both.
+    :param own_version: on the pair version the run began with, also where its installation has a newer one.
+    """
+
+    resume: bool = False
+    own_version: bool = False
+
+
+class CountChanged(ValueError):
+    """There are not as many as the person was told; nothing was done."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"There are {count} of them now. Look again, then decide.")
+        self.count = count
+
+
+def open_runs(organisation: Organisation, *, cause: str | None = None) -> QuerySet[Run]:
     """Runs that wait for a person, oldest first; of one cause when it is named."""
     rows = Run.objects.for_tenant(organisation).filter(state__in=Run.NEEDS_A_PERSON)
-    return (rows.filter(cause=cause) if cause else rows).order_by("pk")
+    return (rows if cause is None else rows.filter(cause=cause)).order_by("pk")
 
 
 @transaction.atomic
-def runs_replay(*, organisation: Organisation, runs: list[Run], at: datetime, by: User | None) -> int:
-    """Try these open runs again; the record is fetched anew and known effects stay as they are.
+def runs_replay(
+    *, organisation: Organisation, runs: list[Run], at: datetime, by: User | None, how: How | None = None
+) -> int:
+    """Try these open runs again; known effects stay as they are.
 
     :returns: how many were woken; a run that another worker just took, or that has ended, is not counted.
     """
-    records = [run.record_id for run in runs if run.state in Run.NEEDS_A_PERSON or run.state == Run.State.WAITING]
-    woken = events_release(organisation_id=organisation.pk, record_ids=records, at=at, via=Run.Via.REPLAY)
+    wanted = [run.pk for run in runs if run.state in Run.NEEDS_A_PERSON or run.state == Run.State.WAITING]
+    woken = _release(_events_locked(organisation, wanted), how or How(), at, by)
+    _audit(organisation, "runs.replayed", by, at, woken, runs)
+    return woken
+
+
+@transaction.atomic
+def cause_replay(
+    *, organisation: Organisation, cause: str, count: int, at: datetime, by: User | None, how: How | None = None
+) -> CauseAction:
+    """Try every open run of a cause again. :raises CountChanged: they are not ``count`` any more."""
+    how = how or How()
+    events, title = _agreed(organisation, cause, count)
+    action = _action(organisation, CauseAction.Kind.REPLAY, cause, title, count, at, by)
+    action.resume, action.own_version = how.resume, how.own_version
+    action.save()
+    woken = _release(events, how, at, by, action=action)
+    _audit(organisation, "runs.replayed", by, at, woken, [], cause=cause)
+    return action
+
+
+@transaction.atomic
+def cause_let_go(
+    *, organisation: Organisation, cause: str, count: int, reason: str, at: datetime, by: User | None
+) -> CauseAction:
+    """Let every open run of a cause go. :raises CountChanged: they are not ``count`` any more."""
+    events, title = _agreed(organisation, cause, count)
+    action = _action(organisation, CauseAction.Kind.LET_GO, cause, title, count, at, by)
+    action.reason = reason
+    action.save()
+    gone = _cancel(events, reason, at)
+    _audit(organisation, "runs.cancelled", by, at, gone, [], cause=cause, reason=reason)
+    return action
+
+
+@transaction.atomic
+def run_cancel(*, run: Run, reason: str, at: datetime, by: User | None) -> bool:
+    """Let an open run go: nothing more is written for this news. False when a worker holds it just now.
+
+    The next news about the record opens it again.
+    """
+    if not _cancel(_events_locked(run.organisation, [run.pk]), reason, at):
+        return False
     audit_record(
-        organisation=organisation,
-        action="runs.replayed",
+        organisation=run.organisation_id,
+        action="run.cancelled",
         actor=by,
-        details={"count": woken, "runs": [str(run.public_id) for run in runs[:50]]},
+        target=run,
+        details={"reason": reason},
         at=at,
     )
-    return woken
+    return True
 
 
 @transaction.atomic
@@ -55,24 +132,122 @@ def record_run_again(*, record: Record, at: datetime, by: User | None) -> None:
     )
 
 
-@transaction.atomic
-def run_cancel(*, run: Run, reason: str, at: datetime, by: User | None) -> bool:
-    """Let an open run go: nothing more is written for this news. False when a worker holds it just now.
+def _agreed(organisation: Organisation, cause: str, count: int) -> tuple[list[InboxEvent], str]:
+    """The cause's open events, locked, and its words. :raises CountChanged: more or fewer than the person was told."""
+    ids = list(open_runs(organisation, cause=cause).values_list("pk", flat=True))
+    events = _events_locked(organisation, ids)
+    # Counted after the lock: what a worker has taken meanwhile waits for nobody.
+    now = open_runs(organisation, cause=cause).count()
+    if not now or now != count:
+        raise CountChanged(now)
+    title: str = open_runs(organisation, cause=cause).reverse().values_list("reason", flat=True)[0]
+    return events, title
 
-    The next news about the record opens it again.
-    """
-    events = InboxEvent.objects.for_tenant(run.organisation).filter(record_id=run.record_id, run=run)
-    if not events.exclude(state=InboxEvent.State.LEASED).delete()[0]:
-        return False
-    Run.objects.for_tenant(run.organisation).filter(pk=run.pk).exclude(state__in=Run.TERMINAL).update(
-        state=Run.State.CANCELLED, reason=reason, finished_at=at, next_attempt_at=None
+
+def _events_locked(organisation: Organisation, run_ids: list[int]) -> list[InboxEvent]:
+    """Open events of these runs that nobody works on, in the one order in which events are locked everywhere."""
+    found: list[InboxEvent] = []
+    for ids in _chunks(sorted(run_ids)):
+        rows = InboxEvent.objects.for_tenant(organisation).select_for_update(of=("self",)).filter(run__in=ids)
+        rows = rows.exclude(state=InboxEvent.State.LEASED).select_related("run", "installation")
+        found.extend(rows.order_by("pk"))
+    return found
+
+
+def _release(
+    events: list[InboxEvent], how: How, at: datetime, by: User | None, *, action: CauseAction | None = None
+) -> int:
+    for some in _chunks(events):
+        rows = InboxEvent.unscoped.filter(pk__in=[event.pk for event in some])
+        rows.update(
+            state=InboxEvent.State.WAITING,
+            via=Run.Via.REPLAY,
+            counted_failures=0,
+            # Waking never looks before the settle time of an unknown outcome is over (rule C3).
+            due_at=Case(When(not_before__gt=at, then=F("not_before")), default=Value(at)),
+        )
+        if action is not None:
+            _behind_live(rows)
+        _runs_await(some, how, at)
+        Replay.objects.bulk_create(
+            [_replay(event, how, at, by, action) for event in some],
+            update_conflicts=True,  # asked for twice before its turn came: the latest word counts
+            unique_fields=["run", "attempt"],
+            update_fields=["action", "merged", "resume", "pair_version", "by_label", "asked_at"],
+        )
+    nudge_after_commit()
+    return len(events)
+
+
+def _behind_live(rows: QuerySet[InboxEvent]) -> None:
+    later = When(priority__lt=PRIORITY_REPLAY, then=Value(PRIORITY_REPLAY))
+    rows.update(priority=Case(later, default=F("priority"), output_field=SmallIntegerField()))
+
+
+def _runs_await(events: list[InboxEvent], how: How, at: datetime) -> None:
+    """The runs wait for their turn; on the page they are no longer among what needs a person."""
+    open_again = Run.unscoped.filter(pk__in=[event.run_id for event in events]).exclude(state__in=Run.TERMINAL)
+    open_again.update(state=Run.State.WAITING, next_attempt_at=at, reason=_RELEASED)
+    if how.own_version:
+        return
+    for version in {event.installation.pair_version_id for event in events}:
+        theirs = open_again.filter(installation__pair_version=version)
+        theirs.exclude(pair_version=version).update(pair_version=version)
+
+
+def _replay(event: InboxEvent, how: How, at: datetime, by: User | None, action: CauseAction | None) -> Replay:
+    assert event.run is not None and event.run_id is not None  # noqa: S101 - events were found by their run
+    present = event.installation.pair_version_id
+    return Replay(
+        organisation_id=event.organisation_id,
+        run_id=event.run_id,
+        action=action,
+        attempt=event.attempts + 1,
+        merged=event.merged,
+        # Another version may ask other questions: what was read for the old one answers none of them.
+        resume=how.resume and (how.own_version or event.run.pair_version_id == present),
+        pair_version_id=event.run.pair_version_id if how.own_version else present,
+        by_label=by.email if by else "",
+        asked_at=at,
     )
-    audit_record(
-        organisation=run.organisation_id,
-        action="run.cancelled",
-        actor=by,
-        target=run,
-        details={"reason": reason},
-        at=at,
+
+
+def _cancel(events: list[InboxEvent], reason: str, at: datetime) -> int:
+    for some in _chunks(events):
+        InboxEvent.unscoped.filter(pk__in=[event.pk for event in some]).delete()
+        Run.unscoped.filter(pk__in=[event.run_id for event in some]).exclude(state__in=Run.TERMINAL).update(
+            state=Run.State.CANCELLED, reason=reason, finished_at=at, next_attempt_at=None
+        )
+    return len(events)
+
+
+def _action(
+    organisation: Organisation, kind: str, cause: str, title: str, count: int, at: datetime, by: User | None
+) -> CauseAction:
+    return CauseAction(
+        organisation=organisation,
+        kind=kind,
+        cause=cause,
+        title=title,
+        count=count,
+        by_label=by.email if by else "",
+        created_at=at,
     )
-    return True
+
+
+def _audit(
+    organisation: Organisation,
+    action: str,
+    by: User | None,
+    at: datetime,
+    count: int,
+    runs: Iterable[Run],
+    **more: str,
+) -> None:
+    named = [str(run.public_id) for run in islice(runs, 50)]
+    details = {"count": count, **({"runs": named} if named else {}), **more}
+    audit_record(organisation=organisation, action=action, actor=by, details=details, at=at)
+
+
+def _chunks(items: list[T]) -> Iterator[list[T]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
