@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 from config.env import ROOT, database, kept_secret, read_env
+from config.logs import logging_settings
 
 ENV = read_env()
 BASE_DIR = ROOT
@@ -41,6 +42,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "front.probes.Probes",
+    "front.middleware.RequestContext",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -162,11 +164,4 @@ METRICS_TOKEN = ENV.metrics_token.get_secret_value()
 TRACING: dict[str, Any] = {"endpoint": ENV.otlp_endpoint, "ratio": ENV.trace_ratio, "hosts": ENV.trace_hosts}
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5_000_000
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": ENV.log_level},
-    "loggers": {"django-q": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
-}
+LOGGING = logging_settings(json=ENV.log_json, level=ENV.log_level)

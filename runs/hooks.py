@@ -69,6 +69,7 @@ def _receive(request: HttpRequest, public_id: str, traceparent: str) -> Answer:
 
 def _deliver(request: HttpRequest, target: HookTarget, public_id: str, traceparent: str) -> Answer:
     connection, body = target.connection, request.body
+    request.log_fields = {"tenant": connection.organisation_id, "connection": str(connection.pk)}  # type: ignore[attr-defined]
     headers = {key.lower(): value for key, value in request.headers.items()}
     try:
         target.webhook.verify(headers, body, target.secret)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -86,6 +87,41 @@ def redact_url(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, _redact_form(parts.query), ""))
+
+
+# ``name: value``, ``name=value``, ``"name": "value"``; ``<name>value</name>``.
+_NAMED = re.compile(r"""(?<![\w.-])(?P<name>[A-Za-z][\w.-]*+)["']?\s*[:=]\s*""")
+_ELEMENT = re.compile(r"<(?:[\w.-]+:)?(?P<name>[\w.-]+)[^<>]*>")
+# A scheme such as Bearer belongs to the value.
+_VALUE = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|(?:(?:bearer|basic|token|digest)\s+)?[^\s,;&<>)}\]"']+)""", re.IGNORECASE)
+_IN_A_QUERY = re.compile(r"(?P<name>[?&](?:key|code)=)[^\s&#\"']+", re.IGNORECASE)
+_SCHEME = re.compile(r"(?P<name>\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
+_USER_INFORMATION = re.compile(r"(?P<name>://)[^/\s@\"']+(?=@)")
+
+
+def redact_line(text: str) -> str:
+    """A line of free text, as a log has it, with values replaced that stand behind a secret's name."""
+    if "=" in text or ":" in text or "<" in text:
+        text = _redact_after(_NAMED, text)
+        if "<" in text:
+            text = _redact_after(_ELEMENT, text)
+        for pattern in (_USER_INFORMATION, _IN_A_QUERY):
+            text = pattern.sub(rf"\g<name>{REDACTED}", text)
+    return _SCHEME.sub(rf"\g<name>{REDACTED}", text)
+
+
+_is_secret_word = lru_cache(maxsize=2048)(is_secret)
+
+
+def _redact_after(names: re.Pattern[str], text: str) -> str:
+    kept, place = [], 0
+    for found in names.finditer(text):
+        if found.start() < place or not _is_secret_word(found["name"]):
+            continue
+        if value := _VALUE.match(text, found.end()):
+            kept += [text[place : found.end()], REDACTED]
+            place = value.end()
+    return "".join([*kept, text[place:]])
 
 
 def redact_body(content: bytes, content_type: str = "") -> str:
