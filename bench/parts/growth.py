@@ -98,9 +98,7 @@ class _Growth:
         self.say(f"filled {more} runs in {time.monotonic() - began:.0f} s")
 
     def _claim(self) -> float:
-        """Median of claims that commit, on a queue of a few thousand events."""
-        from runs.models import InboxEvent
-
+        """Median of claims that commit, on a queue of a thousand events and more."""
         store(self.busy[0], order_ids(CLAIMS * CLAIM_SIZE))
         times = []
         for _ in range(CLAIMS):
@@ -108,7 +106,7 @@ class _Growth:
             claimed = self._claim_once(CLAIM_SIZE)
             times.append((time.perf_counter() - began) * 1000)
             assert len(claimed) == CLAIM_SIZE, f"claimed {len(claimed)}"
-        InboxEvent.unscoped.all().delete()
+            _finish(claimed)
         return median(times)
 
     def queue_size(self, events: int) -> dict[str, Any]:
@@ -119,7 +117,7 @@ class _Growth:
         while done < events:
             store(self.busy[0], ids)
             while claimed := self._claim_once(CLAIM_SIZE * 4):
-                InboxEvent.unscoped.filter(pk__in=[item.event_id for item in claimed]).delete()
+                _finish(claimed)
                 done += len(claimed)
         size = _table_bytes(InboxEvent._meta.db_table)
         self.say(f"queue table after {done} events: {size / 1024:.0f} kB")
@@ -140,6 +138,13 @@ class _Growth:
             times.append((time.perf_counter() - began) * 1000)
             assert reply.status_code == 200, f"{path} answered {reply.status_code}"
         return median(times[1:])
+
+
+def _finish(claimed: list[Any]) -> None:
+    """As a flush ends them: their rows go."""
+    from runs.models import InboxEvent
+
+    InboxEvent.unscoped.filter(pk__in=[item.event_id for item in claimed]).delete()
 
 
 def _pages(tenant: Tenant) -> dict[str, str]:
