@@ -103,7 +103,8 @@ def database(url: str, var_dir: Path, *, pool: bool) -> dict[str, object]:
         }
     if parts.scheme not in ("postgres", "postgresql"):
         raise ValueError(f"DATABASE_URL must start with postgresql:// or sqlite:///, not {parts.scheme!r}")
-    options: dict[str, object] = dict(parse_qsl(parts.query))
+    # Statements of our hot paths keep their plans at the server (``runs.statement``); Django's own never do.
+    options: dict[str, object] = {"prepare_threshold": 5, **dict(parse_qsl(parts.query))}
     if pool:  # web processes only: a pool and the forking queue cluster do not go together
         options["pool"] = {"min_size": 2, "max_size": 8, "timeout": 10}
     return {

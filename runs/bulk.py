@@ -14,6 +14,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from runs.statement import statement_run
+
 Columns = Mapping[str, str]
 """Column → PostgreSQL type. ``jsonb`` columns take Python values."""
 
@@ -61,15 +63,12 @@ def rows_update(table: str, key: Columns, columns: Columns, rows: Sequence[Seque
         return 0
     everything = {**key, **columns}
     condition = f" AND {only}" if only else ""
+    if connection.vendor == "postgresql":
+        changes = ", ".join(f"{name} = v.{name}" for name in columns)
+        same = " AND ".join(f"t.{name} = v.{name}" for name in key)
+        statement = f"UPDATE {table} t SET {changes} FROM {_arrays(everything)} WHERE {same}{condition}"  # noqa: S608
+        return statement_run(statement, _columns(everything, rows), returns=False)[1]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            changes = ", ".join(f"{name} = v.{name}" for name in columns)
-            same = " AND ".join(f"t.{name} = v.{name}" for name in key)
-            cursor.execute(
-                f"UPDATE {table} t SET {changes} FROM {_arrays(everything)} WHERE {same}{condition}",  # noqa: S608
-                _columns(everything, rows),
-            )
-            return cursor.rowcount
         changes = ", ".join(f"{name} = %s" for name in columns)
         same = " AND ".join(f"t.{name} = %s" for name in key)
         changed = 0
@@ -85,13 +84,10 @@ def rows_update(table: str, key: Columns, columns: Columns, rows: Sequence[Seque
 
 def _insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], ending: str) -> list[tuple]:
     names = ", ".join(columns)
+    if connection.vendor == "postgresql":
+        statement = f"INSERT INTO {table} ({names}) SELECT {names} FROM {_arrays(columns)} {ending}"  # noqa: S608
+        return statement_run(statement, _columns(columns, rows), returns=bool(ending))[0]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                f"INSERT INTO {table} ({names}) SELECT {names} FROM {_arrays(columns)} {ending}",  # noqa: S608
-                _columns(columns, rows),
-            )
-            return cursor.fetchall() if ending else []
         marks = ", ".join(["%s"] * len(columns))
         cursor.executemany(
             f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608 - our own names
@@ -102,7 +98,7 @@ def _insert(table: str, columns: Columns, rows: Sequence[Sequence[Any]], ending:
 
 def _arrays(columns: Columns) -> str:
     # jsonb travels as text: an array of jsonb would be parsed twice.
-    types = ", ".join(f"%s::{'text' if kind == 'jsonb' else kind}[]" for kind in columns.values())
+    types = ", ".join(f"%b::{'text' if kind == 'jsonb' else kind}[]" for kind in columns.values())
     names = ", ".join(columns)
     read = ", ".join(f"{name}::jsonb" if kind == "jsonb" else name for name, kind in columns.items())
     return f"(SELECT {read} FROM unnest({types}) AS u({names})) AS v({names})"  # noqa: S608

@@ -6,10 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
-
 from runs.lanes import Share
 from runs.models import InboxEvent, Record, Run
+from runs.statement import statement_run
 
 _EVENT, _RECORD, _RUN = InboxEvent._meta.db_table, Record._meta.db_table, Run._meta.db_table
 _RECORD_COLUMNS = [field.attname for field in Record._meta.concrete_fields]
@@ -21,7 +20,7 @@ _PRIORITIES = ", ".join(f"({priority})" for priority in InboxEvent.PRIORITIES)
 # The run's number is drawn before its row is written; the constraint between them is checked at the commit.
 _STATEMENT = f"""
 WITH wanted AS (
-    SELECT * FROM unnest(%s::bigint[], %s::int[], %s::bool[], %s::bigint[]) AS w(lane, share, undoing, version)
+    SELECT * FROM unnest(%b::bigint[], %b::int[], %b::bool[], %b::bigint[]) AS w(lane, share, undoing, version)
 ), picked AS (
     SELECT p.id, p.record_id, p.run_id, w.version FROM wanted w CROSS JOIN LATERAL (
         SELECT c.* FROM (VALUES {_PRIORITIES}) AS q(priority) CROSS JOIN LATERAL (
@@ -36,8 +35,8 @@ WITH wanted AS (
     ) AS p
 ), leased AS (
     UPDATE {_EVENT} e SET
-        state = 'leased', fence = e.fence + 1, attempts = e.attempts + 1, worker = %s, dirty = false,
-        lease_expires_at = statement_timestamp() + %s * interval '1 second',
+        state = 'leased', fence = e.fence + 1, attempts = e.attempts + 1, worker = %b, dirty = false,
+        lease_expires_at = statement_timestamp() + %b::float8 * interval '1 second',
         run_id = COALESCE(e.run_id, nextval(pg_get_serial_sequence('{_RUN}', 'id')))
     FROM picked p WHERE e.id = p.id
     RETURNING e.*, p.run_id IS NULL AS is_fresh, p.version
@@ -66,19 +65,16 @@ LEFT JOIN opened o ON o.id = l.run_id LEFT JOIN resumed u ON u.id = l.run_id
 
 def events_take(shares: Sequence[Share], *, worker: str, lease_seconds: float) -> list[InboxEvent]:
     """The events taken, each with its record (as it was before) and its run."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _STATEMENT,
-            [
-                [share.lane.installation_id for share in shares],
-                [share.most for share in shares],
-                [share.lane.undoing for share in shares],
-                [share.lane.pair_version_id for share in shares],
-                worker,
-                lease_seconds,
-            ],
-        )
-        return [_event(row) for row in cursor.fetchall()]
+    values = [
+        [share.lane.installation_id for share in shares],
+        [share.most for share in shares],
+        [share.lane.undoing for share in shares],
+        [share.lane.pair_version_id for share in shares],
+        worker,
+        lease_seconds,
+    ]
+    rows, _ = statement_run(_STATEMENT, values)
+    return [_event(row) for row in rows]
 
 
 def _event(row: Sequence[Any]) -> InboxEvent:

@@ -11,6 +11,7 @@ from django.db import connection
 
 from flows.models import Installation
 from runs.models import InboxEvent, Record
+from runs.statement import statement_run
 
 _RECORD, _EVENT = Record._meta.db_table, InboxEvent._meta.db_table
 
@@ -18,30 +19,32 @@ _RECORD, _EVENT = Record._meta.db_table, InboxEvent._meta.db_table
 # finished makes the upsert wait, and is then gone: its successor is inserted. One that is being claimed is told: dirty.
 _STATEMENT = f"""
 WITH given AS (
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) AS g(record_type, record_id, label)
+    SELECT * FROM unnest(%b::text[], %b::text[], %b::text[]) AS g(record_type, record_id, label)
 ), made AS (
     INSERT INTO {_RECORD} (organisation_id, installation_id, lane, record_type, record_id, label, fingerprint,
                            observation, attempt_open, unclean, imported, facts, generation, reference_suffix,
                            created_at, updated_at)
-    SELECT %s, %s, %s, record_type, record_id, label, '', 0, false, false, false, '{{}}', 1, '',
+    SELECT %b::bigint, %b::bigint, %b, record_type, record_id, label, '', 0, false, false, false, '{{}}', 1, '',
            statement_timestamp(), statement_timestamp()
     FROM given
     ON CONFLICT (organisation_id, lane, record_type, record_id) DO NOTHING
     RETURNING id
 ), known AS (
     SELECT r.id FROM given g JOIN {_RECORD} r
-      ON r.organisation_id = %s AND r.lane = %s AND r.record_type = g.record_type AND r.record_id = g.record_id
-    WHERE r.installation_id = %s
+      ON r.organisation_id = %b AND r.lane = %b AND r.record_type = g.record_type AND r.record_id = g.record_id
+    WHERE r.installation_id = %b
 )
 INSERT INTO {_EVENT} AS e (organisation_id, record_id, installation_id, via, priority, state, due_at, received_at,
                            merged, dirty, attempts, counted_failures, fence, worker, traceparent)
-SELECT %s, id, %s, %s, %s, 'waiting', statement_timestamp(), statement_timestamp(), 0, false, 0, 0, 0, '', %s
+SELECT %b::bigint, id, %b::bigint, %b, %b::int2, 'waiting', statement_timestamp(), statement_timestamp(),
+       0, false, 0, 0, 0, '', %b
 FROM (SELECT id FROM made UNION SELECT id FROM known) AS r
 ORDER BY id
 ON CONFLICT (record_id) DO UPDATE SET
     merged = e.merged + 1,
     dirty = e.dirty OR e.state = 'leased',
     state = CASE e.state WHEN 'leased' THEN e.state ELSE 'waiting' END,
+    installation_id = CASE e.state WHEN 'leased' THEN e.installation_id ELSE EXCLUDED.installation_id END,
     priority = CASE e.state WHEN 'leased' THEN e.priority ELSE LEAST(e.priority, EXCLUDED.priority) END,
     due_at = CASE e.state WHEN 'leased' THEN e.due_at ELSE GREATEST(EXCLUDED.due_at, e.not_before) END
 RETURNING e.merged
@@ -69,9 +72,8 @@ def news_store_at_once(
     record = (tenant, own, lane)
     known = (tenant, lane, own)
     event = (tenant, own, via, priority, traceparent)
-    with connection.cursor() as cursor:
-        given = (list(types), list(ids), [label[:200] for label in labels])
-        cursor.execute(_STATEMENT, [*given, *record, *known, *event])
-        if cursor.rowcount != len(items):
-            return None
-        return sum(merged == 0 for (merged,) in cursor.fetchall())
+    given = (list(types), list(ids), [label[:200] for label in labels])
+    told, _ = statement_run(_STATEMENT, [*given, *record, *known, *event])
+    if len(told) != len(items):
+        return None
+    return sum(merged == 0 for (merged,) in told)

@@ -19,6 +19,7 @@ from django.db.models import Count, Q
 from connections.pauses import connectors_paused
 from flows.models import Installation
 from runs.models import InboxEvent, Record
+from runs.statement import statement_run
 
 MOST_LANES = 64
 BEING_TAKEN_BACK = Q(record__take_back__isnull=False, record__taken_back_at__isnull=True)
@@ -133,23 +134,22 @@ _SERVED = """
               SELECT 1 FROM {record} r
               WHERE r.installation_id = i.id AND r.take_back_id IS NOT NULL AND r.taken_back_at IS NULL)))
       AND ({due})
-      AND s.connector <> ALL (%s) AND t.connector <> ALL (%s)
-    LIMIT %s"""
+      AND s.connector <> ALL (%b::text[]) AND t.connector <> ALL (%b::text[])
+    LIMIT %b"""
 _DUE_NOW = " OR ".join(_DUE.format(event=_EVENT, priority=priority) for priority in InboxEvent.PRIORITIES)
 _LANES = (
-    f"WITH RECURSIVE {_WALK.format(name='onward', event=_EVENT, start='%s')},"
+    f"WITH RECURSIVE {_WALK.format(name='onward', event=_EVENT, start='%b')},"
     f"{_WALK.format(name='again', event=_EVENT, start='0')}"
     f"({_SERVED.format(walk='onward', bound='', record=_RECORD, due=_DUE_NOW)})"
-    f" UNION ALL ({_SERVED.format(walk='again', bound='AND id <= %s', record=_RECORD, due=_DUE_NOW)})"
-    " LIMIT %s"
+    f" UNION ALL ({_SERVED.format(walk='again', bound='AND id <= %b', record=_RECORD, due=_DUE_NOW)})"
+    " LIMIT %b"
 )
 
 
 def _lanes_postgresql(after: int, most: int) -> list[Lane]:
     paused = list(connectors_paused())
-    with connection.cursor() as cursor:
-        cursor.execute(_LANES, [after, paused, paused, most, after, paused, paused, most, most])
-        return [Lane(*row) for row in cursor.fetchall()]
+    rows, _ = statement_run(_LANES, [after, paused, paused, most, after, paused, paused, most, most])
+    return [Lane(*row) for row in rows]
 
 
 def _lanes_portable(after: int, most: int, now: datetime) -> list[Lane]:

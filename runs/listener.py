@@ -19,7 +19,7 @@ from django.db import DatabaseError
 from connectors.base.errors import ConnectorError, NeedsAttention, Retryable
 from connectors.registry import CONNECTORS
 from runs.clients import Clients
-from runs.journal import Database
+from runs.database import Database
 from runs.streams import (
     HeldStream,
     delivery_store,

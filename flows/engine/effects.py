@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -84,7 +85,12 @@ def effect_key(host: Host, role: Role, operation: str, qualifier: str, record: s
         qualifier = f"{qualifier}~{host.generation}"
     named = ("", record) if record else (host.record_type, host.record_id)
     parts = (host.tenant_id, *target, operation, *source, *named, qualifier)
-    return SEPARATOR.join(quote(str(part), safe=":@+ .,") for part in parts)
+    return SEPARATOR.join(_quoted(str(part)) for part in parts)
+
+
+@lru_cache(maxsize=4096)
+def _quoted(part: str) -> str:
+    return quote(part, safe=":@+ .,")
 
 
 def key_target(key: str) -> tuple[str, str]:

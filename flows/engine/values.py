@@ -46,11 +46,17 @@ class Record(dict[str, Any]):
         self.model = model
 
 
+_JSON_ALREADY = frozenset({type(None), str, bool, int})
+_PLAIN_ALREADY = _JSON_ALREADY | {Decimal, datetime, date, time, Record}
+
+
 def plain(value: Any) -> Any:
     """Models to records, dataclasses to dicts, tuples to lists, enumerations to their codes.
 
     Floats become the decimals they were written as; Decimals, dates and moments stay themselves.
     """
+    if type(value) in _PLAIN_ALREADY:
+        return value
     if isinstance(value, BaseModel):
         return Record({name: plain(getattr(value, name)) for name in type(value).model_fields}, value)
     if isinstance(value, Enum):
@@ -70,7 +76,14 @@ def plain(value: Any) -> Any:
 
 def jsonable(value: Any) -> Any:
     """For the journal and the links: Decimals, dates and moments as strings; missing as null."""
-    if value is None or isinstance(value, (str, bool, int)):
+    kind = type(value)
+    if kind in _JSON_ALREADY:
+        return value
+    if kind is Record or kind is dict:  # what nearly everything is, before the slow look for a Mapping
+        return {str(key): jsonable(item) for key, item in value.items() if item is not MISSING}
+    if kind is list:
+        return [jsonable(item) for item in value]
+    if isinstance(value, (str, bool, int)):
         return value.value if isinstance(value, Enum) else value
     if isinstance(value, Decimal):
         return str(value)
