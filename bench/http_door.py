@@ -5,7 +5,8 @@
 Four ways to the same answers (a read of 1 kB of JSON and a write of a small body, in turn): aiohttp alone, httpx over
 the aiohttp transport as its documentation shows it, our door with a gate that lets all through, and our door behind the
 real gate without trouble. Rounds alternate, the best of each counts. Microseconds are wall time of the calling process,
-which has a processor to itself while the stub has another. Prints a table and one JSON line.
+which has a processor to itself while the stub has another. Beside them, without any call, the gate alone (enter and
+report), for a connection with a stated limit and tokens in hand. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -130,19 +131,35 @@ def _through(stack: AsyncExitStack, base: str, gate: Any) -> Call:
     return call
 
 
-def _real_gate() -> Any:
-    """The gate of a connection without trouble, its shared state in an empty database in memory."""
+def _real_gate(limit: Any = None) -> Any:
+    """The gate of a connection without trouble; the database behind it is left out, it is asked once a second."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import uuid
 
     import django
 
     django.setup()
-    from connections import circuits
-    from connections.gate import Board, ConnectionGate
+    from connections import circuits, gate
+    from connections.budget import Standing, grant
 
     circuits.troubles = list
-    return ConnectionGate(uuid.uuid4(), host="127.0.0.1", shared=Board())
+    gate.block_take = lambda connection, bucket, declared, wanted: grant(Standing(0.0), declared, wanted)
+    return gate.ConnectionGate(uuid.uuid4(), host="127.0.0.1", limit=limit, shared=gate.Board())
+
+
+async def _gate_alone(times: int = 50_000) -> float:
+    """:returns: microseconds for one ``enter`` and ``report``."""
+    from connectors.base.gate import CallOutcome
+    from connectors.base.manifest import RateLimit
+
+    gate = _real_gate(RateLimit(calls=10_000_000, per_seconds=60, source="bench"))
+    for _ in range(1000):
+        await gate.enter("look")
+    started = time.perf_counter()
+    for _ in range(times):
+        await gate.enter("look")
+        await gate.report("look", CallOutcome.OK, {})
+    return (time.perf_counter() - started) / times * 1e6
 
 
 WAYS = {"aiohttp alone": _aiohttp, "httpx over aiohttp": _httpx, "our door": _door, "our door and gate": _gated}
@@ -183,12 +200,15 @@ def main() -> int:
     finally:
         stub.terminate()
         stub.join()
+    gate_us = min(uvloop.run(_gate_alone()) for _ in range(given.rounds))
     best = {name: (min(w for w, _ in rounds), min(c for _, c in rounds)) for name, rounds in found.items()}
     reference = best["httpx over aiohttp"]
     print(f"{'':20}  us/call  cpu us  to httpx over aiohttp")
     for name, (wall, cpu) in best.items():
         print(f"{name:20} {wall:8.1f} {cpu:7.1f}  {wall / reference[0]:.2f}  {'#' * round(wall / reference[0] * 20)}")
-    print(json.dumps({name: {"us": round(w, 1), "cpu_us": round(c, 1)} for name, (w, c) in best.items()}))
+    print(f"{'gate alone':20} {gate_us:8.1f}")
+    result = {name: {"us": round(w, 1), "cpu_us": round(c, 1)} for name, (w, c) in best.items()}
+    print(json.dumps({**result, "gate alone": {"us": round(gate_us, 2)}}))
     return 0
 
 
