@@ -15,6 +15,7 @@ from connections.models import Connection
 from connections.services import connection_needs_attention
 from connectors.base.errors import NeedsAttention
 from connectors.base.http import HttpPool
+from connectors.base.shared_reads import SharedReads
 from runs.database import Database
 from runs.host import OpenClient
 from tenants.clock import database_now
@@ -83,24 +84,24 @@ def _attention(connection_id: str, error: NeedsAttention) -> None:
 
 
 class Remembered:
-    """Slow-moving account facts with a time to live; one loader at a time per key. ``ttl`` 0 forces a fresh read."""
+    """Slow-moving account facts with a time to live, counted from when their reading began.
+
+    One loader at a time per key. ``ttl`` 0 forces a fresh read, begun after it was asked for.
+    """
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[float, Any]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._reads = SharedReads()
 
     async def __call__(self, key: str, ttl_seconds: float, loader: Callable[[], Awaitable[Any]]) -> Any:
-        asked_at = time.monotonic()
-        if (value := self._fresh(key, ttl_seconds)) is not None:
+        value = self._values.get(key)
+        if value is not None and time.monotonic() - value[0] < ttl_seconds:
             return value[1]
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            value = self._values.get(key)
-            if value is not None and (value[0] >= asked_at or time.monotonic() - value[0] < ttl_seconds):
-                return value[1]  # somebody else loaded it while we waited for our turn
+
+        async def load() -> Any:
+            began = time.monotonic()
             loaded = await loader()
-            self._values[key] = (time.monotonic(), loaded)
+            self._values[key] = (began, loaded)
             return loaded
 
-    def _fresh(self, key: str, ttl_seconds: float) -> tuple[float, Any] | None:
-        value = self._values.get(key)
-        return value if value is not None and time.monotonic() - value[0] < ttl_seconds else None
+        return await self._reads(key, load, join_under_way=ttl_seconds > 0)

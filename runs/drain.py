@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from connectors.base.errors import ConnectorError, NeedsAttention
+from connectors.base.gate import current_turn
 from runs.attempts import attempt_run
 from runs.claim import Claimed, events_claim, leases_renew
 from runs.clients import Clients
@@ -164,6 +165,7 @@ class Drain:
         self.bell.ring()
 
     async def _work(self, claimed: Claimed) -> None:
+        current_turn.set(f"{claimed.installation_id} {claimed.via}")
         self.attempts += 1
         try:
             beginning = await beginning_of(claimed, self.plans[claimed.installation_id], self.database)
@@ -189,6 +191,7 @@ class Drain:
 
     async def _poll(self, poll: ClaimedPoll) -> None:
         connection_id = poll.connection_id
+        current_turn.set("polls")
         try:
             opened = await self.clients.of(connection_id)
             await poll_run(poll, context=opened.context(opened.account_id, {}), database=self.database)

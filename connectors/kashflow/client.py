@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from weakref import WeakValueDictionary
 from connectors.base.errors import NeedsAttention
 from connectors.base.http import HttpDoor
 from connectors.base.manifest import AccountFacts, ConnectionView
+from connectors.base.shared_reads import SharedReads
 from connectors.kashflow import client_rest, client_soap
 from connectors.kashflow.auth import Login, RestSession
 from connectors.kashflow.client_rest import RestLedger
@@ -56,7 +59,11 @@ def _number(settings: Mapping[str, Any], name: str, default: float) -> float:
 
 
 class KashFlow:
-    """``ledger`` is the account; ``large_customers`` learns whose documents are too many to read for one look."""
+    """``ledger`` is the account; ``large_customers`` learns whose documents are too many to read for one look.
+
+    ``reads`` are shared by looks that ask at once; ``looking`` counts those under way by the day of their document, and
+    ``large_days`` learns of which days there are too many documents to read.
+    """
 
     def __init__(self, door: HttpDoor, view: ConnectionView) -> None:
         given = {**view.settings, **view.credentials}
@@ -68,6 +75,9 @@ class KashFlow:
         )
         self.options = Options.of(given)
         self.large_customers: set[str] = set(self.options.shared_customers)
+        self.large_days: set[date] = set()
+        self.looking: Counter[date] = Counter()
+        self.reads = SharedReads()
         self.address, self.ledger = _open_ledger(door, given, login)
         self._login = login
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

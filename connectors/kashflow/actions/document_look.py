@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -19,11 +20,15 @@ DAYS_AROUND = 3
 """Slack around the document's date: between two attempts it may have moved to the first open day."""
 
 
+CROWD = 4
+"""Looks for documents of one day at once from which on one read of that day serves them all."""
+
+
 async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | None:
     """The document that carries the draft's reference, exactly."""
     if draft.customer_id == NEW:
         return None  # a dry run, and a customer who is not there yet has no documents
-    nearby = await documents_near(ctx, draft.customer_id, [draft.issued_date])
+    nearby = await _candidates(ctx, draft)
     hits = [found for found in nearby if found.reference == draft.reference]
     documents = [await with_currency(ctx, hit) for hit in sorted(hits, key=lambda hit: hit.number)]
     if not documents:
@@ -36,15 +41,36 @@ async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | N
     return Found(verdict, ref_of(documents[0]), str(documents[0].number), why)
 
 
+async def _candidates(ctx: ActionContext, draft: InvoiceDraft) -> list[LedgerInvoice]:
+    """The customer's documents; in a crowd, as after a crash, those of the day, which are read once for all."""
+    client, day = ctx.client, draft.issued_date
+    client.looking[day] += 1
+    try:
+        await asyncio.sleep(0)  # let those who ask in the same moment be counted
+        if client.looking[day] >= CROWD and day not in client.large_days:
+            try:
+                return await _around(ctx, day)
+            except Rejected as error:
+                if error.code != "answer_too_large":
+                    raise
+                client.large_days.add(day)
+        return await documents_near(ctx, draft.customer_id, [day])
+    finally:
+        client.looking[day] -= 1
+        if not client.looking[day]:
+            del client.looking[day]
+
+
 async def documents_near(ctx: ActionContext, customer_id: str, days: Sequence[date]) -> list[LedgerInvoice]:
     """All documents of the customer; where none is named, or a shared one with very many, those around ``days``."""
     large: set[str] = ctx.client.large_customers
     if not customer_id or customer_id in large:
-        slack = timedelta(days=DAYS_AROUND)
-        around = [await ledger_of(ctx).invoices_between(day - slack, day + slack) for day in sorted(set(days))]
+        around = [await _around(ctx, day) for day in sorted(set(days))]
         return [document for documents in around for document in documents]
     try:
-        documents = await ledger_of(ctx).invoices_of_customer(customer_id)
+        documents: list[LedgerInvoice] = await ctx.client.reads(
+            ("customer", customer_id), lambda: ledger_of(ctx).invoices_of_customer(customer_id)
+        )
     except Rejected as error:
         if error.code != "answer_too_large":
             raise
@@ -52,6 +78,14 @@ async def documents_near(ctx: ActionContext, customer_id: str, days: Sequence[da
         return await documents_near(ctx, customer_id, days)
     if len(documents) > LARGE:
         large.add(customer_id)
+    return documents
+
+
+async def _around(ctx: ActionContext, day: date) -> list[LedgerInvoice]:
+    slack = timedelta(days=DAYS_AROUND)
+    documents: list[LedgerInvoice] = await ctx.client.reads(
+        ("day", day), lambda: ledger_of(ctx).invoices_between(day - slack, day + slack)
+    )
     return documents
 
 
