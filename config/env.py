@@ -43,7 +43,6 @@ class Env(BaseSettings):
     tenant_in_flight: int = 256
     connection_in_flight: int = 128
     lease_seconds: float = 60.0
-    settle_seconds: float | None = None
     sweep_seconds: float = 1.0
     drain_seconds: float = 45.0
     stop_file: Path | None = None

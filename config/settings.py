@@ -154,7 +154,6 @@ CONNECTION_IN_FLIGHT = ENV.connection_in_flight
 DRAIN_SECONDS = ENV.drain_seconds
 STOP_FILE = ENV.stop_file
 LEASE_SECONDS = ENV.lease_seconds
-SETTLE_SECONDS = ENV.settle_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
 MAX_HOOK_BYTES = ENV.max_hook_bytes
 HOOK_TARGET_SECONDS = ENV.hook_target_seconds
