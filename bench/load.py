@@ -97,3 +97,11 @@ class Cpu:
     def per_order(self, orders: int, **others: float) -> dict[str, float]:
         spent = {name: seconds - self._before[name] for name, seconds in self._now().items()}
         return {name: seconds * 1000 / orders for name, seconds in {**spent, **others}.items()}
+
+
+def drains_seem_alive() -> None:
+    """Where the workers are off: the door's nudge costs what it costs in life, where drains live."""
+    from runs.models import WorkerSlot
+    from tenants.clock import database_now
+
+    WorkerSlot.objects.update(alive=True, heartbeat_at=database_now())

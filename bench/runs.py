@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.figures import percentile
-from bench.load import Cpu, Driver, job, order_ids
+from bench.load import Cpu, Driver, drains_seem_alive, job, order_ids
 from bench.sixcall.tenant import Tenant
 from bench.stack import Stack
 from bench.stub import REFERENCE
@@ -109,6 +109,7 @@ def raw(stack: Stack, tenant: Tenant, *, orders: int, milliseconds: float, rate:
     ]  # fmt: skip
     driver = Driver(job(stack, tenant, tenant.hook, order_ids(orders), connections=CONNECTIONS, rate=rate))
     stack.stub.reset(milliseconds)
+    drains_seem_alive()
     cpu, running = Cpu(stack), [_reference(stack, command) for _ in range(PROCESSES)]
     while not stack.stub.stats()["started"] and running[0].poll() is None:
         time.sleep(0.005)

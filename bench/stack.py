@@ -107,13 +107,14 @@ class Stack:
 
     def start_queue(self, **environment: str) -> None:
         """Cluster and sweep; returns when every slot has a living drain."""
-        self._stop_file.unlink(missing_ok=True)
-        self._start("queue", "-m", "runs.roles", "worker", **environment)
-        self._start("sweep", "manage.py", "sweep", **environment)
         from django.conf import settings
 
         from runs.models import WorkerSlot
 
+        self._stop_file.unlink(missing_ok=True)
+        WorkerSlot.objects.update(alive=False, heartbeat_at=None)  # none lives; whoever pretended has ended
+        self._start("queue", "-m", "runs.roles", "worker", **environment)
+        self._start("sweep", "manage.py", "sweep", **environment)
         deadline = time.monotonic() + START_SECONDS
         while WorkerSlot.objects.filter(alive=True).count() < settings.QUEUE_WORKERS:
             if self.running["queue"].poll() is not None or time.monotonic() > deadline:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.bench import Bench
 from bench.figures import percentile, ratio
-from bench.load import Driver, job, order_ids
+from bench.load import Driver, drains_seem_alive, job, order_ids
 from bench.runs import database_address
 from bench.stack import ROOT
 
@@ -27,7 +27,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     _send(bench, "/bench/bare", 200)
     _send(bench, tenant.hook, 200)
     for _ in range(rounds):
-        _drains_seem_alive()
+        drains_seem_alive()
         for name, path in (("bare", "/bench/bare"), ("door", tenant.hook)):
             sent = _send(bench, path, per_round)
             found[name].append(per_round / (sent["ended"] - sent["began"]))
@@ -51,14 +51,6 @@ def _send(bench: Bench, path: str, orders: int, rate: float = 0) -> dict[str, An
     return Driver(work).go().result()
 
 
-def _drains_seem_alive() -> None:
-    """The door's nudge as in life, where drains live; none takes the machine's time from door and bare view."""
-    from runs.models import WorkerSlot
-    from tenants.clock import database_now
-
-    WorkerSlot.objects.update(alive=True, heartbeat_at=database_now())
-
-
 def _inserts(seconds: float, rate: float = 0) -> dict[str, float]:
     work = {**database_address(), "connections": CONNECTIONS, "processes": 2, "seconds": seconds, "rate": rate}
     done = subprocess.run(
@@ -74,7 +66,7 @@ def _at_half_rate(bench: Bench, rate: float) -> dict[str, Any]:
     seconds, rounds = (2.0, 3) if bench.quick else (10.0, 3)
     door, insert = [], []
     for _ in range(rounds):
-        _drains_seem_alive()
+        drains_seem_alive()
         sent = _send(bench, bench.tenant().hook, int(rate * seconds), rate)
         door.append(percentile([wait * 1000 for wait in sent["waited"].values()], 0.99))
         insert.append(_inserts(seconds, rate)["p99_ms"])
