@@ -66,12 +66,13 @@ def connection_replace_credentials(
     if connection.state == State.REVOKED:
         raise WrongState("This connection was revoked. Connect the account anew.")
     typed, hidden = typed_values(connector_of(connection.connector), values)
+    changed = sorted(name for name, value in typed.items() if connection.settings.get(name) != value)
     kept = {key: value for key, value in connection.settings.items() if key not in _declared(connection)}
     connection.settings = {**kept, **typed}
     connection.save(update_fields=["settings"])
     credentials_store(connection, hidden, at=at)
     _move(connection, [State.ACTIVE, State.NEEDS_ATTENTION], State.NEEDS_ATTENTION, NOT_TESTED, _NOT_TESTED_TEXT, at)
-    _audit(connection, "connection.credentials_replaced", by, at)
+    _audit(connection, "connection.credentials_replaced", by, at, changed=changed)
 
 
 def _declared(connection: Connection) -> set[str]:
@@ -275,7 +276,7 @@ def _move(
     return moved == 1
 
 
-def _audit(connection: Connection, action: str, by: User | None, at: datetime, **details: str) -> None:
+def _audit(connection: Connection, action: str, by: User | None, at: datetime, **details: object) -> None:
     audit_record(
         organisation=connection.organisation_id,
         action=action,

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Min
 
 from connections.models import Connection
 from connections.selectors import connections_of
@@ -17,23 +17,6 @@ from flows.models import Installation
 from runs.models import Alert, ImportJob, InboxEvent, PollCursor, Record, RecordLink, Run
 from runs.steps import Step, attempts_of, steps_of_run, steps_of_runs
 from tenants.models import Organisation
-
-
-@dataclass(frozen=True)
-class CauseGroup:
-    """Open runs that wait for a person for the same reason. ``money`` is at stake, per currency."""
-
-    cause: str
-    state: str
-    count: int
-    title: str
-    cure: str
-    code: str
-    error_class: str
-    first_at: Any
-    latest_at: Any
-    money: dict[str, Decimal]
-    examples: Sequence[Run]
 
 
 @dataclass(frozen=True)
@@ -193,35 +176,6 @@ def overview(installation: Installation) -> Overview:
             .select_related("connection")
         ),
     )
-
-
-def causes_open(organisation: Organisation, *, examples: int = 5) -> list[CauseGroup]:
-    """What waits for a person, grouped by cause, most numerous first."""
-    rows = Run.objects.for_tenant(organisation).filter(state__in=Run.NEEDS_A_PERSON)
-    groups = rows.values("cause", "state").annotate(
-        count=Count("pk"), first=Min("received_at"), latest=Max("received_at"), newest=Max("pk")
-    )
-    result = []
-    for group in groups.order_by("-count", "cause"):
-        members = rows.filter(cause=group["cause"], state=group["state"])
-        newest = members.get(pk=group["newest"])
-        error = newest.error or {}
-        result.append(
-            CauseGroup(
-                cause=group["cause"],
-                state=group["state"],
-                count=group["count"],
-                title=newest.reason,
-                cure=str(error.get("cure", "")),
-                code=str(error.get("code", "")),
-                error_class=str(error.get("class", "")),
-                first_at=group["first"],
-                latest_at=group["latest"],
-                money=money_at_stake(members.values_list("facts", flat=True)),
-                examples=list(members.select_related("record", "installation").order_by("-pk")[:examples]),
-            )
-        )
-    return result
 
 
 def money_at_stake(facts: Any) -> dict[str, Decimal]:

@@ -13,6 +13,7 @@ from django.db import close_old_connections
 
 from connectors.registry import CONNECTORS
 from flows.models import Installation
+from runs.cause_previews import PreviewReader
 from runs.claim import leases_recover
 from runs.importing import ImportReader
 from runs.models import InboxEvent
@@ -56,13 +57,14 @@ def _declared_settle(connector: str) -> float:
 
 def sweep_forever(stop: Callable[[], bool]) -> None:
     forget_next = 0.0
-    imports = ImportReader()
+    imports, previews = ImportReader(), PreviewReader()
     while not stop():
         try:
             did = sweep_once()
             if did["recovered"]:
                 log.warning("returned %d events of workers that are gone", did["recovered"])
             imports.round()
+            previews.round()
             if time.monotonic() >= forget_next:
                 forget_next = time.monotonic() + FORGET_EVERY_SECONDS
                 log.info("forgotten: %s", tidy_once())

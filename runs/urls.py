@@ -33,5 +33,7 @@ urlpatterns = [
     path("o/<slug:slug>/attention/", attention.attention, name="attention"),
     path("o/<slug:slug>/attention/<slug:cause>/", attention.cause_detail, name="cause-detail"),
     path("o/<slug:slug>/attention/<slug:cause>/dry-run", attention.cause_dry_run, name="cause-dry-run"),
-    path("o/<slug:slug>/attention/<slug:cause>/replay", attention.cause_replay, name="cause-replay"),
+    path("o/<slug:slug>/attention/<slug:cause>/replay", attention.cause_replayed, name="cause-replay"),
+    path("o/<slug:slug>/attention/<slug:cause>/let-go", attention.cause_gone, name="cause-let-go"),
+    path("o/<slug:slug>/cause-actions/<uuid:action_id>/", attention.cause_action, name="cause-action"),
 ]

@@ -8,10 +8,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from flows.outline import flow_titles_of
-from runs.models import Record, Run, StepBatch
+from runs.models import Record, Replay, Run, StepBatch
+from runs.pages.attention import how_asked
 from runs.preview import preview
 from runs.replays import record_run_again, run_cancel, runs_replay
-from runs.selectors import documents_of, record_get, record_timelines
+from runs.selectors import RunTimeline, documents_of, record_get, record_timelines
 from runs.steps import step_at, step_payload
 from tenants.audit import audit_record
 from tenants.clock import database_now
@@ -40,7 +41,9 @@ def record_again(request: MemberRequest, record_id: int) -> HttpResponse:
     record, at = record_get(request.organisation, record_id), database_now()
     run = record.latest_run
     if run is not None and run.state not in Run.TERMINAL:
-        woken = runs_replay(organisation=request.organisation, runs=[run], at=at, by=request.user)
+        woken = runs_replay(
+            organisation=request.organisation, runs=[run], at=at, by=request.user, how=how_asked(request)
+        )
         text = "It is being tried again." if woken else "It is being worked on right now."
     else:
         record_run_again(record=record, at=at, by=request.user)
@@ -88,7 +91,17 @@ def step_detail(request: MemberRequest, batch_id: int, place: int) -> HttpRespon
     return render(request, "runs/_step_payload.html" if fragment else "runs/step.html", context)
 
 
+def _replays(timelines: list[RunTimeline]) -> dict[int, dict[int, Replay]]:
+    """By run and attempt: who had it tried again, and how."""
+    found: dict[int, dict[int, Replay]] = {timeline.run.pk: {} for timeline in timelines}
+    for replay in Replay.unscoped.filter(run__in=list(found)).select_related("pair_version"):
+        found[replay.run_id][replay.attempt] = replay
+    return found
+
+
 def _page(request: MemberRequest, record: Record, **more: object) -> HttpResponse:
+    timelines = record_timelines(record)
+    run = record.latest_run
     context = {
         "record": record,
         "installation": record.installation,
@@ -96,7 +109,9 @@ def _page(request: MemberRequest, record: Record, **more: object) -> HttpRespons
         "flow_titles": flow_titles_of(record.installation),
         "currency": str(record.facts.get("currency", "")),
         "documents": documents_of(record),
-        "timelines": record_timelines(record),
+        "timelines": timelines,
+        "replays": _replays(timelines),
+        "on_other_version": run is not None and run.pair_version_id != record.installation.pair_version_id,
         "alerts": list(record.alerts.order_by("-pk")[:10]),
         "is_open": record.latest_run is not None and record.latest_run.state not in Run.TERMINAL,
         **more,

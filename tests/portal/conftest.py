@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from flows.models import Installation
-from runs.models import Alert, ImportJob, Record, RecordLink, Run, StepBatch
+from runs.models import Alert, CauseAction, ImportJob, Record, RecordLink, Run, StepBatch
 from runs.payloads import LINK, STEPS, payload_seal, steps_object
 from tests.factories import NOW, InstallationFactory, MembershipFactory, RecordFactory, RunFactory
 
@@ -30,6 +30,7 @@ class Books:
     step: StepBatch
     alert: Alert
     job: ImportJob
+    action: CauseAction
 
 
 def books_of(organisation):
@@ -73,7 +74,14 @@ def books_of(organisation):
              "amount": "234.50", "currency": "GBP", "planned": []},
         ],
     )  # fmt: skip
-    return Books(installation, done, dead, dead_run, step, alert, job)
+    action = CauseAction.objects.create(
+        organisation=organisation, kind="preview", cause=CAUSE, title=ERROR["text"], count=1, created_at=NOW,
+        run_ids=[dead_run.pk],
+        rows=[{"run": dead_run.pk, "record": dead.pk, "label": "order SO-502", "outcome": "would_write", "reason": "",
+               "cure": "", "cause": "", "amount": "1234.50", "currency": "GBP",
+               "planned": [{"title": "Create the invoice", "name": "N-502", "amount": "1234.50", "currency": "GBP"}]}],
+    )  # fmt: skip
+    return Books(installation, done, dead, dead_run, step, alert, job, action)
 
 
 @pytest.fixture

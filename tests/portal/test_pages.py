@@ -130,13 +130,6 @@ def test_dry_run_lists_what_would_be_written(books, owner, as_, monkeypatch):
     assert asked == [[("order", "502")]] and "Create the invoice" in page and "nothing was written" in page
 
 
-def test_dry_run_of_a_cause_asks_for_its_orders(books, owner, as_, monkeypatch):
-    item = PreviewItem("order", "502", "refused", "Still unknown.", error={"cure": "Add it."})
-    monkeypatch.setattr("runs.pages.attention.preview", lambda where, records: [item for _ in records])
-    page = as_(owner).post(url("runs:cause-dry-run", books, cause=CAUSE)).content.decode()
-    assert "Still unknown." in page and "Add it." in page
-
-
 def test_cause_page_shows_the_arithmetic_of_the_latest(books, owner, as_):
     page = as_(owner).get(url("runs:cause-detail", books, cause=CAUSE)).content.decode()
     assert "1234.49" in page and "Replay it (£1,234.50)" in re.sub(r"\s+", " ", page)
@@ -148,7 +141,7 @@ def test_group_is_replayed_only_with_the_count_that_was_shown(books, owner, as_)
     answer = as_(owner).post(address, {"count": "1"}, follow=True)
     assert "There are 2 of them now" in answer.content.decode()
     assert InboxEvent.unscoped.filter(state="dead").count() == 2
-    assert "2 of 2 are being tried again" in as_(owner).post(address, {"count": "2"}, follow=True).content.decode()
+    assert "0 of 2 are through" in as_(owner).post(address, {"count": "2"}, follow=True).content.decode()
     assert InboxEvent.unscoped.filter(state="waiting").count() == 2
 
 
