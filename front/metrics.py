@@ -121,6 +121,8 @@ def _families() -> list[tuple[GaugeMetricFamily, str]]:
             ("queue_stopped", "Waiting events of lanes that are paused or whose connection is not active.", []),
             ("drains", "Slots of drains: alive, silent (no heartbeat lately), empty.", ["state"]),
             ("circuits", "Circuits not closed, and pauses in force.", ["scope", "state"]),
+            ("budget_left_ratio", "Of the emptiest budget that is in use: share left, 0 to 1.", ["connector"]),
+            ("connector_paused", "1 for a connector that we paused for all tenants.", ["connector"]),
             ("connections", "Connections by state.", ["connector", "state"]),
             ("polls_failing", "Poll cursors whose latest try failed.", []),
             ("polls_overdue_seconds", "How far the most overdue poll of an active connection is behind.", []),
@@ -149,6 +151,10 @@ def _look() -> list[GaugeMetricFamily]:
         known["drains"].add_metric([state], number)
     for labels, number in gauges.circuits_by_state(queue.now).items():
         known["circuits"].add_metric(labels, number)
+    for connector, left in gauges.budgets_left(queue.now).items():
+        known["budget_left_ratio"].add_metric([connector], left)
+    for connector in gauges.connectors_off():
+        known["connector_paused"].add_metric([connector], 1)
     for labels, number in gauges.connections_by_state().items():
         known["connections"].add_metric(labels, number)
     polls = gauges.polls_look(queue.now)

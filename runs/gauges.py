@@ -13,6 +13,8 @@ from datetime import datetime
 from django.db.models import Count, Min, Q
 
 from connections.models import CircuitState, Connection
+from connections.pauses import connectors_paused, pauses_in_force
+from connections.standing import budgets_in_use
 from flows.models import Installation
 from runs.inbox import PRIORITY_IMPORT
 from runs.models import Alert, InboxEvent, PollCursor, WorkerSlot
@@ -79,7 +81,9 @@ def _stopped(installations: set[int]) -> frozenset[int]:
         source__state=Connection.State.ACTIVE,
         target__state=Connection.State.ACTIVE,
     )
-    return frozenset(Installation.unscoped.filter(pk__in=installations).exclude(served).values_list("pk", flat=True))
+    off = Q(source__connector__in=connectors_paused()) | Q(target__connector__in=connectors_paused())
+    rows = Installation.unscoped.filter(pk__in=installations)
+    return frozenset(rows.filter(~served | off).values_list("pk", flat=True))
 
 
 def drains_by_state(now: datetime) -> dict[str, int]:
@@ -102,6 +106,19 @@ def circuits_by_state(now: datetime) -> dict[tuple[str, str], int]:
         if paused_until is not None and paused_until > now:
             counts[scope, "paused"] += 1
     return counts
+
+
+def budgets_left(now: datetime) -> dict[str, float]:
+    """By connector the share left of its emptiest budget; connectors whose budgets are all full are left out."""
+    emptiest: dict[str, float] = {}
+    for budget in budgets_in_use(now):
+        emptiest[budget.connector] = min(budget.left, emptiest.get(budget.connector, 1.0))
+    return emptiest
+
+
+def connectors_off() -> list[str]:
+    """Connectors that an operator has paused for all tenants."""
+    return list(pauses_in_force().values_list("connector", flat=True))
 
 
 def connections_by_state() -> dict[tuple[str, str], int]:

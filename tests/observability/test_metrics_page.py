@@ -190,5 +190,5 @@ def test_every_family_is_described_on_the_page():
 
 def test_the_look_is_few_statements_whatever_waits(installation, django_assert_max_num_queries):
     tell(installation, *map(str, range(30)))
-    with django_assert_max_num_queries(11 if connection.vendor == "postgresql" else 9):
+    with django_assert_max_num_queries(13 if connection.vendor == "postgresql" else 10):
         ask()
