@@ -59,6 +59,7 @@ class Env(BaseSettings):
     max_hook_bytes: int = 1_000_000
     hook_target_seconds: float = 2.0
     payload_days: int = 90
+    run_days: int = 730
 
     @field_validator("master_keys", "allowed_hosts", "allowed_private_targets", "trace_hosts", mode="before")
     @classmethod

@@ -158,6 +158,7 @@ SWEEP_SECONDS = ENV.sweep_seconds
 MAX_HOOK_BYTES = ENV.max_hook_bytes
 HOOK_TARGET_SECONDS = ENV.hook_target_seconds
 PAYLOAD_DAYS = ENV.payload_days
+RUN_DAYS = ENV.run_days
 METRICS_DIR = VAR_DIR / "metrics"
 METRICS_TOKEN = ENV.metrics_token.get_secret_value()
 TRACING: dict[str, Any] = {"endpoint": ENV.otlp_endpoint, "ratio": ENV.trace_ratio, "hosts": ENV.trace_hosts}

@@ -68,14 +68,14 @@ def _finished(rows: QuerySet[Record], state: str, before: str, wanted: int) -> l
 
 
 def records_named(installation: Installation, *, record_type: str, text: str) -> RecordPage:
-    """Records of one kind with this order number, label, or number of a document."""
+    """Records of one kind with this order number, label, document, e-mail, phone or name (rule C20)."""
     ids = _ids_named(installation.organisation_id, {installation.lane}, {record_type}, text)
     rows = _of_kind(installation, record_type).filter(pk__in=ids)
     return RecordPage(list(rows.select_related("latest_run")[:MOST_FOUND]))
 
 
 def records_find(organisation: Organisation, text: str) -> list[Record]:
-    """Records of one tenant, newest first; e-mail, phone and name are compared by their keyed hashes (rule C20)."""
+    """Records of one tenant, newest first, by the same; e-mail, phone and name are compared by keyed hashes."""
     installations = list(Installation.objects.for_tenant(organisation).select_related("pair_version"))
     lanes = {installation.lane for installation in installations}
     types = {one for installation in installations for one in record_types_of(installation)}
@@ -114,10 +114,13 @@ def _ids_named(organisation_id: int, lanes: set[str], types: set[str], text: str
     # As the index says it: most labels are the number itself and are not in it.
     labelled = records.annotate(upper=Upper("label")).filter(~Q(label=F("record_id")), upper=text.upper())
     documents = RecordLink.objects.for_tenant(organisation_id).filter(external_id=text)
+    digests = {digest for kind in Searchable if (digest := blind_index(organisation_id, kind, text))}
+    terms = SearchTerm.objects.for_tenant(organisation_id).filter(digest__in=digests).order_by("-record_id")
     found: list[Iterable[Any]] = [
         numbered.values_list("pk", flat=True)[:MOST_FOUND],
         labelled.values_list("pk", flat=True)[:MOST_FOUND],
         documents.values_list("record_id", flat=True)[:MOST_FOUND],
+        terms.values_list("record_id", flat=True)[:MOST_FOUND],
     ]
     return {pk for ids in found for pk in ids}
 

@@ -427,6 +427,16 @@ class WorkerSlot(models.Model):
         return f"slot {self.number}"
 
 
+class RetentionMark(models.Model):
+    """How far retention has walked a table, by its key: nothing before ``position`` is looked at again."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name} up to {self.position}"
+
+
 class SearchTerm(TenantModel):
     """A record is found by an e-mail, a phone number or a name: keyed hashes, purged with the payload (rule C20)."""
 

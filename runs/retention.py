@@ -1,47 +1,96 @@
-"""What is forgotten, and when (rule C21): payloads and search terms after a while, notes about refused hooks soon.
+"""What is forgotten, and when (rule C21): payloads and search terms, then how finished runs went, refusals soon.
 
-Open work keeps its keys for ever; a replay after the purge fetches the record again. Links, runs and the money they
-name stay: they are the proof that nothing is written twice.
+Open work keeps its keys and its steps for ever; a replay after the purge fetches the record again. Links, records and
+each record's latest run stay: they are the proof that nothing is written twice, and what pages show of it.
+
+Tables are walked oldest first by their key and no row is read twice: a round costs what it forgets, however long the
+history is.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 
 from connections.circuits import troubles_forget
-from runs.models import HookRefusal, SearchTerm, StepBatch
+from runs.models import HookRefusal, Record, RetentionMark, Run, SearchTerm, StepBatch
 
-BATCH = 2_000
+BATCH = 1_000
 REFUSALS_KEPT = timedelta(days=30)
 TROUBLES_KEPT = timedelta(days=7)
 
-
-def forget_old(at: datetime) -> dict[str, int]:
-    """One round, in small transactions; returns what was forgotten, for logs and tests."""
-    before = at - timedelta(days=settings.PAYLOAD_DAYS)
-    return {
-        "payloads": _payloads_empty(before),
-        "search_terms": _rows_delete(SearchTerm.unscoped.filter(created_at__lt=before)),
-        "refusals": _rows_delete(HookRefusal.objects.filter(received_at__lt=at - REFUSALS_KEPT)),
-        "troubles": troubles_forget(older_than=TROUBLES_KEPT),
-    }
+Forgotten = tuple[str, int]
 
 
-def _payloads_empty(before: datetime) -> int:
-    total = 0
-    while True:
-        rows = StepBatch.unscoped.filter(written_at__lt=before, sealed__isnull=False)
-        ids = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
-        if not ids:
-            return total
-        total += StepBatch.unscoped.filter(pk__in=ids).update(sealed=None)
-
-
-def _rows_delete(rows: QuerySet) -> int:
-    total = 0
-    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        total += rows.filter(pk__in=ids).delete()[0]
+def forget_old(at: datetime) -> Counter[str]:
+    """Everything that is due; returns what was forgotten."""
+    total: Counter[str] = Counter()
+    for name, count in forgetting(at):
+        total[name] += count
     return total
+
+
+def forgetting(at: datetime) -> Iterator[Forgotten]:
+    """The same in small steps, each a transaction of its own: whoever has other things to do stops between them."""
+    payloads_until = at - timedelta(days=settings.PAYLOAD_DAYS)
+    runs_until = at - timedelta(days=settings.RUN_DAYS)
+    yield from _payloads_empty(payloads_until)
+    yield from _rows_delete("search_terms", SearchTerm.unscoped.all(), "created_at", payloads_until)
+    yield from _steps_delete(runs_until)
+    yield from _runs_delete(runs_until)
+    yield from _rows_delete("refusals", HookRefusal.objects.all(), "received_at", at - REFUSALS_KEPT)
+    yield "sessions", Session.objects.filter(expire_date__lt=at).delete()[0]
+    yield "troubles", troubles_forget(older_than=TROUBLES_KEPT)
+
+
+def _payloads_empty(before: datetime) -> Iterator[Forgotten]:
+    for ids in _old("payloads", StepBatch.unscoped.all(), "written_at", before):
+        yield "payloads", StepBatch.unscoped.filter(pk__in=ids, sealed__isnull=False).update(sealed=None)
+
+
+def _steps_delete(before: datetime) -> Iterator[Forgotten]:
+    """Of runs that have ended. What is left of a run that was open then goes with the run itself."""
+    for ids in _old("steps", StepBatch.unscoped.all(), "written_at", before):
+        rows = StepBatch.unscoped.filter(pk__in=ids, run__state__in=Run.TERMINAL)
+        yield "steps", rows.delete()[0]
+
+
+def _runs_delete(before: datetime) -> Iterator[Forgotten]:
+    for ids in _old("runs", Run.unscoped.all(), "started_at", before):
+        latest = Record.unscoped.filter(latest_run__in=ids).values("latest_run")
+        rows = Run.unscoped.filter(pk__in=ids, state__in=Run.TERMINAL, finished_at__lt=before).exclude(pk__in=latest)
+        deleted = rows.delete()[1]
+        yield "runs", deleted.get(Run._meta.label, 0)
+
+
+def _old(name: str, rows: QuerySet, moment: str, before: datetime) -> Iterator[list[int]]:
+    """Keys of rows from before, a batch at a time, each once: the mark says how far the walk has come."""
+    mark, _ = RetentionMark.objects.get_or_create(name=name)
+    while True:
+        seen = list(rows.filter(pk__gt=mark.position).order_by("pk").values_list("pk", moment)[:BATCH])
+        ids = [pk for pk, at in seen if at < before]
+        # Keys and moments rise together but for what was written side by side: such a neighbour waits for its turn.
+        young = next((pk for pk, at in seen if at >= before), None)
+        ids = ids if young is None else [pk for pk in ids if pk < young]
+        if ids:
+            yield ids
+            RetentionMark.objects.filter(pk=mark.pk, position__lt=ids[-1]).update(position=ids[-1])
+            mark.position = ids[-1]
+        if young is not None or len(seen) < BATCH:
+            return
+
+
+def _rows_delete(name: str, rows: QuerySet, moment: str, before: datetime) -> Iterator[Forgotten]:
+    """The oldest rows lie first by key; the first young one ends the walk."""
+    while True:
+        seen = list(rows.order_by("pk").values_list("pk", moment)[:BATCH])
+        ids = [pk for pk, at in seen if at < before]
+        if ids:
+            yield name, rows.model._default_manager.filter(pk__in=ids).delete()[0]
+        if len(ids) < BATCH:
+            return

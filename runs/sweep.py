@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -17,13 +18,15 @@ from runs.cause_previews import PreviewReader
 from runs.claim import leases_recover
 from runs.importing import ImportReader
 from runs.models import InboxEvent
-from runs.retention import forget_old
+from runs.retention import Forgotten, forgetting
 from runs.slots import hosts_forget, slots_start
+from runs.upkeep import Upkeep
 from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
 
 FORGET_EVERY_SECONDS = 3600.0
+TIDY_SLICE_SECONDS = 0.3
 
 
 def sweep_once() -> dict[str, int]:
@@ -31,9 +34,30 @@ def sweep_once() -> dict[str, int]:
     return {"recovered": events_recover(), "drains_started": slots_start()}
 
 
-def tidy_once() -> dict[str, int]:
-    """One round of what is not."""
-    return {**forget_old(database_now()), "hosts": hosts_forget()}
+class Tidying:
+    """What is not urgent, in slices, so that nothing urgent waits for it."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+        self._steps: Iterator[Forgotten] | None = None
+        self._did: Counter[str] = Counter()
+
+    def round(self) -> bool:
+        """Go on for a moment; True when everything that was due is forgotten."""
+        if self._steps is None:
+            if time.monotonic() < self._next:
+                return False
+            self._next = time.monotonic() + FORGET_EVERY_SECONDS
+            self._steps, self._did = forgetting(database_now()), Counter(hosts=hosts_forget())
+        steps, self._steps = self._steps, None  # a step that fails ends this walk; the next one begins anew
+        ends = time.monotonic() + TIDY_SLICE_SECONDS
+        for name, count in steps:
+            self._did[name] += count
+            if time.monotonic() >= ends:
+                self._steps = steps
+                return False
+        log.info("forgotten: %s", dict(self._did))
+        return True
 
 
 def events_recover() -> int:
@@ -56,8 +80,7 @@ def _declared_settle(connector: str) -> float:
 
 
 def sweep_forever(stop: Callable[[], bool]) -> None:
-    forget_next = 0.0
-    imports, previews = ImportReader(), PreviewReader()
+    imports, previews, tidying, upkeep = ImportReader(), PreviewReader(), Tidying(), Upkeep()
     while not stop():
         try:
             did = sweep_once()
@@ -65,9 +88,8 @@ def sweep_forever(stop: Callable[[], bool]) -> None:
                 log.warning("returned %d events of workers that are gone", did["recovered"])
             imports.round()
             previews.round()
-            if time.monotonic() >= forget_next:
-                forget_next = time.monotonic() + FORGET_EVERY_SECONDS
-                log.info("forgotten: %s", tidy_once())
+            upkeep.round()
+            tidying.round()
         except Exception:  # the database or the broker is away: the net under everything stays up
             log.exception("a round of the sweep failed; tries again")
         finally:

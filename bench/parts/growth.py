@@ -11,6 +11,7 @@ from bench.bench import Bench
 from bench.figures import median, ratio
 from bench.inprocess import store, work
 from bench.load import order_ids
+from bench.queue_size import QueueSize
 from bench.sixcall.tenant import Tenant
 
 BUSY = 4
@@ -18,7 +19,6 @@ DORMANT_RUNS = 500
 CLAIMS = 25
 CLAIM_SIZE = 64
 LOOKS = 9
-QUEUE_ORDERS = 2_000
 YEARS = timedelta(days=2 * 365)
 EMAIL = "ada@example.test"
 
@@ -110,18 +110,7 @@ class _Growth:
         return median(times)
 
     def queue_size(self, events: int) -> dict[str, Any]:
-        """Bytes of the queue table, indexes included, after ``events`` went in, were claimed and finished."""
-        from runs.models import InboxEvent
-
-        ids, done = order_ids(QUEUE_ORDERS), 0
-        while done < events:
-            store(self.busy[0], ids)
-            while claimed := self._claim_once(CLAIM_SIZE * 4):
-                _finish(claimed)
-                done += len(claimed)
-        size = _table_bytes(InboxEvent._meta.db_table)
-        self.say(f"queue table after {done} events: {size / 1024:.0f} kB")
-        return {"queue_events": done, "queue_table_kb": round(size / 1024)}
+        return QueueSize(self.busy[0].installation_id, self.say).measure(events)
 
     def _claim_once(self, limit: int) -> list[Any]:
         from runs.claim import events_claim
@@ -187,11 +176,3 @@ def _search_terms(tenants: list[Tenant]) -> None:
             SearchTerm.unscoped.create(
                 organisation_id=record.organisation_id, record=record, digest=digest, created_at=database_now()
             )
-
-
-def _table_bytes(table: str) -> int:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_total_relation_size(%s)", [table])
-        return int(cursor.fetchone()[0])

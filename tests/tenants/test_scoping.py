@@ -21,6 +21,7 @@ BELONG_TO_NOBODY = {
     "runs.HookRefusal": "a delivery whose tenant could not be told",
     "runs.WorkerSlot": "names a process of ours",
     "runs.Listener": "names a process of ours",
+    "runs.RetentionMark": "a place in a table",
 }
 
 
