@@ -8,14 +8,25 @@ import os
 import signal
 import sys
 
-from chaos import random_run
-from chaos.report import random_table
+from chaos import matrix, random_run
+from chaos.report import matrix_table, random_table
 
 
 def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that everything started is ended, too
     say = _quiet if options.json else _progress
+    if options.matrix:
+        found = matrix.run(
+            short=options.short,
+            seed=options.seed,
+            database_server=os.environ.get("DATABASE_URL", ""),
+            redis=os.environ.get("REDIS_URL", ""),
+            keep=options.keep,
+            say=say,
+        )
+        print(json.dumps(found.as_json(), indent=2) if options.json else matrix_table(found))
+        return 0 if found.passed else 1
     outcome = random_run.run(
         random_run.Options(
             minutes=1.5 if options.short else options.minutes,
@@ -37,8 +48,11 @@ def _options() -> argparse.Namespace:
         prog="./run chaos",
         description="Kill real processes at known moments under load, then count at the outside systems' own state.",
     )
+    parser.add_argument("--matrix", action="store_true", help="each write operation × each moment × each victim")
     parser.add_argument("--minutes", type=float, default=20.0, help="how long orders come and processes die (20)")
-    parser.add_argument("--short", action="store_true", help="a minute and a half")
+    parser.add_argument(
+        "--short", action="store_true", help="a minute and a half; with --matrix one cell per operation"
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides the orders and every choice")
     parser.add_argument("--hosts", type=int, default=2, help="process sets that share the database (2; SQLite: 1)")
     parser.add_argument("--rate", type=float, default=2.0, help="orders per second (2)")

@@ -15,13 +15,15 @@ from typing import Any
 
 from chaos.faults import Arrivals, is_write
 from chaos.hosts import Host
-from chaos.processes import is_alive, kill, owner_of_port, wait_until_gone
+from chaos.processes import kill, owner_of_port, wait_until_gone
 from chaos.store import HOLDABLE, Event, Waiter
 from chaos.world import World
 
 PROOF_SECONDS = 3.0
 """After this long a held call has landed, or never will."""
 DEATH_SECONDS = 6.0
+ANSWER_READ_SECONDS = 0.15
+"""On one machine an answer takes less to be read."""
 
 
 @dataclass
@@ -82,18 +84,21 @@ class Killer:
         events = self.world.store.held_by(host.name, pid)
         if victim == "set":
             events = [e for other in self._workers_of(host) for e in self.world.store.held_by(host.name, other)]
+        doomed = [pid]
+        if victim == "web":
+            events, doomed = [], host.pids("web")
         signalled = time.time()
         if victim == "set":
             host.kill_everything()
         elif victim == "cluster" and (cluster := host.cluster_of(pid)) is not None:
             kill([cluster])
         else:
-            kill([pid])
-        wait_until_gone([pid], seconds=DEATH_SECONDS)
+            kill(doomed)
+        gone = wait_until_gone(doomed, seconds=DEATH_SECONDS)
         return Kill(
             victim=victim,
             host=host.name,
-            pid=pid,
+            pid=doomed[0],
             system=caught.system,
             operation=caught.row["operation"],
             arrival=caught.row["number"],
@@ -101,7 +106,7 @@ class Killer:
             signalled_at=signalled,
             dead_at=time.time(),
             events=events,
-            why_not="" if not is_alive(pid) else "it did not die",
+            why_not="" if gone else "it did not die",
         )
 
     def _workers_of(self, host: Host) -> list[int]:
@@ -127,6 +132,35 @@ class Killer:
             done.moment = "before_commit"
         return done
 
+    def strike_caught_before_commit(self, caught: Caught, victim: str, *, seconds: float = 4.0) -> Kill:
+        """As above for one call that the stand-in answers late."""
+        store = self.world.store
+        with store.held(*HOLDABLE) as hold:
+            deadline = time.monotonic() + seconds
+            row, waiter = caught.row, None
+            while time.monotonic() < deadline:
+                row = self.arrivals.again(caught.system, caught.row["number"])
+                if row["answered_at"] and self._has_read(row, caught.pid):
+                    waiter = self._waiter_of(caught.pid) if store.is_postgresql else None
+                    break
+                time.sleep(0.02)
+            done = self.strike(Caught(caught.system, row, caught.host, caught.pid), victim, "before_commit")
+        if done.why_not:
+            return done
+        if not row["answered_at"] or not hold.since < row["answered_at"] < done.signalled_at:
+            done.why_not = "it was not answered while the journal was held back"
+        elif victim != "web" and waiter is not None and not store.aborted(waiter):
+            done.why_not = "its transaction was committed after all"
+        else:
+            done.moment = "before_commit"
+        return done
+
+    def _has_read(self, row: dict[str, Any], pid: int) -> bool:
+        """The worker waits to remember the answer; where that cannot be seen, it has had the time to read it."""
+        if self.world.store.is_postgresql:
+            return self._waiter_of(pid) is not None
+        return bool(time.time() - row["answered_at"] > ANSWER_READ_SECONDS)
+
     def _answered(
         self, since: float, *, seconds: float, operations: Callable[[str], bool]
     ) -> tuple[Caught | None, Waiter | None]:
@@ -148,7 +182,7 @@ class Killer:
                         answered.append((system, row, *owner))
             for system, row, host, pid in answered:
                 if not self.world.store.is_postgresql:
-                    if time.time() - row["answered_at"] > 0.15:  # on one machine an answer takes less to be read
+                    if time.time() - row["answered_at"] > ANSWER_READ_SECONDS:
                         return Caught(system, row, host, pid), None
                 elif (waiter := self._waiter_of(pid)) is not None:
                     return Caught(system, row, host, pid), waiter

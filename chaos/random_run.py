@@ -22,7 +22,9 @@ from chaos.skew import Skew
 from chaos.world import Pace, Plan, Say, World
 
 VICTIMS = {"worker": 82, "set": 8, "cluster": 10}
-OTHERS = {"web": 45, "role": 20, "scheduler": 20, "freeze": 15}
+OTHERS = {"web": 35, "queue": 20, "role": 15, "scheduler": 15, "freeze": 15}
+"""``queue``: any process of the queue cluster, its idle workers and helpers, too."""
+
 OTHER_EVERY_SECONDS = 8.0
 SKEW_EVERY_SECONDS = 15.0
 SKEWS = (-300, -300, -61, 0, 61, 300, 300)
@@ -239,12 +241,12 @@ class _Run:
                 self.frozen = threading.Thread(target=self._freeze, name="freeze", daemon=True)
                 self.frozen.start()
             return
-        role = {"web": "web", "scheduler": "scheduler", "role": self.dice.choice(["web", "worker", "scheduler"])}[kind]
+        role = {"queue": "worker", "role": self.dice.choice(["web", "worker", "scheduler"])}.get(kind, kind)
         pids = host.pids(role)
         below = pids[:1] if kind == "role" else pids[1:]
         if below:
             kill([self.dice.choice(below)])
-            self.others[f"{role} leader" if kind == "role" else role] += 1
+            self.others[f"{role} leader" if kind == "role" else kind] += 1
 
     def _freeze(self) -> None:
         """SIGSTOP for a worker that has work in its hands, beyond its lease and the settle time, then SIGCONT."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chaos import matrix
 from chaos.faults import MOMENTS
 from chaos.random_run import Outcome
 
@@ -32,3 +33,36 @@ def random_table(outcome: Outcome) -> str:
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in counts.items()) or "none"
+
+
+def matrix_table(outcome: matrix.Outcome) -> str:
+    found = outcome.as_json()
+    columns = [(moment, victim) for moment in MOMENTS for victim in matrix.VICTIMS]
+    cells = {(row["operation"], row["moment"], row["victim"]): row for row in found["rows"]}
+    head = ["operation", *(f"{moment} {victim}" for moment, victim in columns)]
+    rows = [head]
+    for operation in dict.fromkeys(row["operation"] for row in found["rows"]):
+        rows.append([operation, *(_cell(cells.get((operation, *column))) for column in columns)])
+    used = [place for place in range(len(head)) if place == 0 or any(row[place] for row in rows[1:])]
+    widths = [max(len(row[place]) for row in rows) for place in used]
+    lines = ["  ".join(row[place].ljust(width) for place, width in zip(used, widths, strict=True)) for row in rows]
+    return "\n".join(
+        [
+            "seconds from the death until the effect is there, once",
+            *lines,
+            f"{found['proved']} of {found['cells']} kills proved at their moment, {found['database']}, "
+            f"{found['duration_s']:.0f} s",
+            f"recovery median {found['recovery_median_s']} s, longest {found['recovery_max_s']} s "
+            f"(lease + settle time: {found['lease_plus_settle_s']:g} s)",
+            f"lost {found['lost']}   doubled {found['doubled']}   stuck {found['stuck']}",
+            *found["not_ok"],
+        ]
+    )
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    if row["verdict"] != "ok":
+        return row["verdict"].partition(":")[0].upper()
+    return f"{row['recovery_s']:.1f}"

@@ -55,6 +55,7 @@ class Plan:
     settings: dict[str, Any] = field(default_factory=lambda: dict(FLOW_SETTINGS))
     environment: dict[str, str] = field(default_factory=dict)
     keep: bool = False
+    harness: bool = False
     environment_of: Callable[[int, Path], Mapping[str, str]] = lambda number, folder: {}
 
 
@@ -72,6 +73,7 @@ class World:
         self.hosts: list[Host] = []
         self._standins: list[subprocess.Popen[bytes]] = []
         self.orders: list[int] = []
+        self.installation = 0
 
     @property
     def host(self) -> Host:
@@ -165,8 +167,10 @@ class World:
             "poll_seconds": pace.poll,
             "settle_seconds": pace.settle,
             "settings": self.plan.settings,
+            "harness": self.plan.harness,
         }
         self._program("-m", "chaos.seed", self.shop_url, self.ledger_url, json.dumps(options))
+        ((self.installation,),) = self.store.query("SELECT min(id) FROM flows_installation")
 
     def wait_for_web(self) -> None:
         wait_until_answers(f"http://127.0.0.1:{self.host.port}", seconds=START_SECONDS)
