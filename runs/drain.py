@@ -29,7 +29,7 @@ from runs.journal import GroupCommit
 from runs.lanes import Turns
 from runs.links import LinkFinder
 from runs.plans import Plan, plans_load
-from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim
+from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim, polls_renew
 from runs.resuming import beginning_of
 from runs.slots import slot_beat, slot_leave, slot_take
 from runs.wake import Bell
@@ -55,7 +55,7 @@ class Drain:
         self.ends_at = time.monotonic() + seconds
         self.in_flight: dict[int, Claimed] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        self.polls = 0
+        self.polls: list[ClaimedPoll] = []
         self.plans: dict[int, Plan] = {}
         self.looked_at: dict[int, float] = {}
         self.turns = Turns()
@@ -146,11 +146,14 @@ class Drain:
             self.looked_at |= dict.fromkeys(stale, now)
 
     async def _polls_start(self) -> None:
-        if self.polls >= MOST_POLLS or time.monotonic() - self.polled_at < POLL_LOOK_SECONDS:
+        if len(self.polls) >= MOST_POLLS or time.monotonic() - self.polled_at < POLL_LOOK_SECONDS:
             return
         self.polled_at = time.monotonic()
-        for poll in await self.database.run(polls_claim, limit=MOST_POLLS - self.polls):
-            self.polls += 1
+        free = MOST_POLLS - len(self.polls)
+        for poll in await self.database.run(
+            polls_claim, worker=self.worker, limit=free, lease_seconds=self.lease_seconds
+        ):
+            self.polls.append(poll)
             self._start(self._poll(poll))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -200,7 +203,7 @@ class Drain:
         except ConnectorError as error:
             await self.database.run(poll_failed, poll, error)
         finally:
-            self.polls -= 1
+            self.polls.remove(poll)
 
     async def _finish_in_flight(self) -> None:
         if self.tasks:
@@ -220,6 +223,7 @@ class Drain:
                     await self.database.run(
                         leases_renew, held=list(self.in_flight.values()), lease_seconds=self.lease_seconds
                     )
+                    await self.database.run(polls_renew, held=list(self.polls), lease_seconds=self.lease_seconds)
                     renewed = time.monotonic()
             except DatabaseError:
                 # A moment without the database must not end the heart: leases that were missed say so by themselves.

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection as database_connection
 from django.db import transaction
+from django.db.models import Q
 
 from connections.pauses import connectors_paused
 from connectors.base.actions import ActionContext
@@ -31,13 +32,13 @@ from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
 
-POLL_LEASE_SECONDS = 120.0
+LONGEST_POLL_SECONDS = 120.0
 LONGEST_PAUSE_SECONDS = 900.0
 
 
 @dataclass
 class ClaimedPoll:
-    """One trigger this worker may read, until ``lease_until`` (monotonic)."""
+    """One trigger this worker may read, until ``ends_at`` (monotonic) and as long as nobody else took it over."""
 
     cursor_id: int
     fence: int
@@ -45,7 +46,7 @@ class ClaimedPoll:
     connector: str
     trigger: str
     cursor: dict[str, Any] | None
-    lease_until: float
+    ends_at: float
 
 
 def cursors_prepare(installation: Installation) -> int:
@@ -72,8 +73,8 @@ def cursors_prepare(installation: Installation) -> int:
     return made
 
 
-def polls_claim(*, limit: int) -> list[ClaimedPoll]:
-    """Take due cursors of working connections under a lease; one reader per cursor."""
+def polls_claim(*, worker: str, limit: int, lease_seconds: float) -> list[ClaimedPoll]:
+    """Take due cursors of working connections under a lease, which is renewed while they are read; one reader each."""
     taken_at = time.monotonic()
     with transaction.atomic():
         now = database_now()
@@ -85,8 +86,8 @@ def polls_claim(*, limit: int) -> list[ClaimedPoll]:
         claimed = []
         for row in rows[:limit]:
             row.fence += 1
-            row.lease_expires_at = now + timedelta(seconds=POLL_LEASE_SECONDS)
-            row.save(update_fields=["fence", "lease_expires_at"])
+            row.worker, row.lease_expires_at = worker, now + timedelta(seconds=lease_seconds)
+            row.save(update_fields=["fence", "worker", "lease_expires_at"])
             claimed.append(
                 ClaimedPoll(
                     cursor_id=row.pk,
@@ -95,10 +96,20 @@ def polls_claim(*, limit: int) -> list[ClaimedPoll]:
                     connector=row.connection.connector,
                     trigger=row.trigger,
                     cursor=row.cursor,
-                    lease_until=taken_at + POLL_LEASE_SECONDS,
+                    ends_at=taken_at + LONGEST_POLL_SECONDS,
                 )
             )
     return claimed
+
+
+def polls_renew(*, held: list[ClaimedPoll], lease_seconds: float) -> None:
+    """Push the leases of polls under way forward; one that was taken over stays with whoever has it."""
+    mine = Q()
+    for poll in held:
+        mine |= Q(pk=poll.cursor_id, fence=poll.fence)
+    if held:
+        expires = database_now() + timedelta(seconds=lease_seconds)
+        PollCursor.unscoped.filter(mine, lease_expires_at__isnull=False).update(lease_expires_at=expires)
 
 
 async def poll_run(poll: ClaimedPoll, *, context: ActionContext, database: Any) -> None:
@@ -106,7 +117,7 @@ async def poll_run(poll: ClaimedPoll, *, context: ActionContext, database: Any) 
     trigger = CONNECTORS[poll.connector].trigger(poll.trigger)()
     try:
         async for page in trigger.read(context, poll.cursor):
-            if time.monotonic() > poll.lease_until:
+            if time.monotonic() > poll.ends_at:
                 POLLS.add(poll.connector, poll.trigger, "too_long")
                 log.warning("poll %s of connection %s took too long; goes on later", poll.trigger, poll.connection_id)
                 return

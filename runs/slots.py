@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import IntegrityError, close_old_connections, transaction
 from django.db.models import Max, Q, QuerySet
 
-from runs.models import InboxEvent, WorkerSlot
+from runs.models import InboxEvent, PollCursor, WorkerSlot
 from runs.processes import process_is_gone, process_name
 from tenants.clock import database_now
 
@@ -77,6 +77,7 @@ def _slot_bury(slot: WorkerSlot) -> int:
     now = database_now()
     leased = InboxEvent.unscoped.filter(state=InboxEvent.State.LEASED, worker=slot.worker, lease_expires_at__gt=now)
     ended = leased.update(lease_expires_at=now)
+    ended += PollCursor.unscoped.filter(worker=slot.worker, lease_expires_at__gt=now).update(lease_expires_at=None)
     log.warning("%s is gone; slot %d is free and %d leases have ended", slot.worker, slot.pk, ended)
     return 1
 

@@ -70,9 +70,9 @@ def test_nothing_is_polled(installation, world):
     polling.cursors_prepare(installation)
     PollCursor.unscoped.update(due_at=database_now())
     pause("fakeshop")
-    assert polls_claim(limit=5) == []
+    assert polls_claim(worker="one", limit=5, lease_seconds=60) == []
     resume("fakeshop")
-    assert len(polls_claim(limit=5)) == 1
+    assert len(polls_claim(worker="one", limit=5, lease_seconds=60)) == 1
 
 
 def test_the_door_keeps_news_and_answers_200(door):

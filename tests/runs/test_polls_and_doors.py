@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import time
 
 import pytest
 from django.db import OperationalError
@@ -15,7 +16,7 @@ from connectors.registry import CONNECTORS
 from flows.models import Installation
 from runs import hooks, polling
 from runs.models import HookRefusal, InboxEvent, PollCursor, Record, Run
-from runs.polling import page_store, polls_claim
+from runs.polling import page_store, polls_claim, polls_renew
 from runs.slots import slots_prepare
 from tenants.clock import database_now
 from tests.factories import ConnectionFactory
@@ -64,7 +65,7 @@ class TestPolls:
         assert len(runs_of("1")) == 1 and len(runs_of("2")) == 1
 
     def test_a_crash_while_storing_a_page_moves_neither_news_nor_cursor(self, installation, cursor, monkeypatch):
-        (poll,) = polls_claim(limit=4)
+        (poll,) = polls_claim(worker="one", limit=4, lease_seconds=60)
         monkeypatch.setattr(PollCursor, "save", _dies)
         with pytest.raises(OperationalError):
             page_store(poll, fakes.page(("1", "a"), cursor=1))
@@ -73,18 +74,29 @@ class TestPolls:
         assert cursor.cursor is None and not Record.unscoped.exists()
 
     def test_a_reader_that_lost_its_cursor_stores_nothing(self, installation, cursor):
-        (old,) = polls_claim(limit=4)
-        assert polls_claim(limit=4) == [], "one reader at a time"
+        (old,) = polls_claim(worker="one", limit=4, lease_seconds=60)
+        assert polls_claim(worker="one", limit=4, lease_seconds=60) == [], "one reader at a time"
         poll_due()
-        polls_claim(limit=4)
+        polls_claim(worker="one", limit=4, lease_seconds=60)
         assert page_store(old, fakes.page(("1", "a"), cursor=1)) is False
         assert not Record.unscoped.exists()
+
+    def test_a_lease_lasts_as_long_as_it_is_renewed(self, installation, cursor):
+        (poll,) = polls_claim(worker="one", limit=4, lease_seconds=0.4)
+        polls_renew(held=[poll], lease_seconds=60)
+        time.sleep(0.5)
+        assert polls_claim(worker="two", limit=4, lease_seconds=60) == []
+        polls_renew(held=[poll], lease_seconds=-1)  # nobody renewed it
+        (taken_over,) = polls_claim(worker="two", limit=4, lease_seconds=60)
+        polls_renew(held=[poll], lease_seconds=-1)
+        assert polls_claim(worker="one", limit=4, lease_seconds=60) == [], "the first reader no longer moves the lease"
+        assert page_store(taken_over, fakes.page(("1", "a"), cursor=1))
 
     def test_failures_space_polls_out(self, installation, cursor):
         pauses = []
         for _ in range(3):
             poll_due()
-            (poll,) = polls_claim(limit=4)
+            (poll,) = polls_claim(worker="one", limit=4, lease_seconds=60)
             polling.poll_failed(poll, Retryable("away"))
             cursor.refresh_from_db()
             pauses.append((cursor.due_at - database_now()).total_seconds())
@@ -96,20 +108,20 @@ class TestPolls:
             source=installation.source,
             target=ConnectionFactory(organisation=organisation, connector="fakebooks"),
         )
-        (poll,) = polls_claim(limit=4)
+        (poll,) = polls_claim(worker="one", limit=4, lease_seconds=60)
         page_store(poll, fakes.page(("1", "a"), cursor=1))
         assert set(Record.unscoped.values_list("installation_id", flat=True)) == {installation.pk, second.pk}
 
     def test_what_is_seen_while_an_installation_is_paused_waits_for_it(self, installation, cursor):
         """The connection's cursor moves on for all its installations, so dropping the news would lose orders."""
         Installation.unscoped.update(state="paused")
-        (poll,) = polls_claim(limit=4)
+        (poll,) = polls_claim(worker="one", limit=4, lease_seconds=60)
         page_store(poll, fakes.page(("1", "a"), cursor=1))
         assert InboxEvent.unscoped.count() == 1
 
     def test_polls_of_a_connection_in_trouble_wait(self, installation, cursor):
         Connection.unscoped.filter(pk=installation.source_id).update(state="paused")
-        assert polls_claim(limit=4) == []
+        assert polls_claim(worker="one", limit=4, lease_seconds=60) == []
 
 
 def _dies(*args, **named):

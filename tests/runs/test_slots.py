@@ -12,6 +12,7 @@ from runs import importing, slots, sweep
 from runs.claim import events_claim
 from runs.imports import import_create, import_reread
 from runs.models import ImportJob, InboxEvent, WorkerSlot
+from runs.polling import cursors_prepare, polls_claim
 from runs.processes import process_is_gone, process_name
 from runs.slots import Keeper, hosts_forget, slot_beat, slot_leave, slot_take, slots_bury, slots_prepare, slots_start
 from tenants.clock import database_now
@@ -187,6 +188,18 @@ class TestDeadProcesses:
         child.wait()
         assert process_is_gone(name)
         assert not process_is_gone(f"another-machine:{pid}:{start}") and not process_is_gone("")
+
+    def test_polls_of_a_killed_drain_are_read_by_another_at_once(self, installation, queued, child):
+        cursors_prepare(installation)
+        slots_prepare()
+        slot_take("victim")
+        WorkerSlot.objects.update(process=process_name(child.pid))
+        held = len(polls_claim(worker="victim", limit=9, lease_seconds=600))
+        assert held and polls_claim(worker="other", limit=9, lease_seconds=600) == []
+        child.kill()
+        child.wait()
+        assert slots_bury() == 1
+        assert len(polls_claim(worker="other", limit=9, lease_seconds=600)) == held
 
     def test_a_killed_drain_frees_its_slot_and_its_events_at_once(self, installation, queued, child):
         slots_prepare()
