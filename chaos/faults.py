@@ -19,7 +19,7 @@ HOLDS: dict[str, dict[str, Any]] = {
     "before": {"kind": "hang", "seconds": 60},
     "during": {"kind": "late_landing", "seconds": LANDING_SECONDS, "hang": True},
     "after": {"kind": "late_landing", "seconds": 0, "hang": True},
-    "before_commit": {"kind": "latency", "seconds": 0.6},
+    "before_commit": {"kind": "latency", "seconds": 1.2},
 }
 """How the stand-in treats the write whose worker is about to die; the client is left without an answer each time.
 Before the commit: the answer is given, late enough for the journal to be held back by then."""

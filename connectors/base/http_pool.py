@@ -12,6 +12,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from connectors.base.addresses import AddressPolicy, guarded_socket
+from connectors.base.sending import before_sending
 
 # It writes every address with its query at INFO, keys and tokens included.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -80,6 +81,14 @@ class Body(httpx.AsyncByteStream):
         self.end(whole=False)
 
 
+class _AskingRequest(aiohttp.ClientRequest):
+    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        ask = before_sending.get()
+        if ask is not None:
+            ask()
+        return await super().send(conn)
+
+
 class ClientPool:
     """One transport per address policy, of one event loop."""
 
@@ -124,6 +133,7 @@ def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
+        request_class=_AskingRequest,
         auto_decompress=False,  # the door knows which codings it asked for, and how large an answer may become
         trust_env=False,
         skip_auto_headers=("Content-Type", "User-Agent"),

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 
 from connectors.base.actions import ActionContext, Found, Once, Verdict, WriteAction
 from connectors.base.errors import ConnectorError, Held, OutcomeUnknown
+from connectors.base.sending import before_sending
 from flows.engine.ports import Host, Link, Role
 from flows.engine.values import jsonable, plain
 
@@ -188,6 +189,8 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
     seconds = min(request.action.timeout_seconds, host.lease.longest_call_seconds)
     host.lease.ensure(seconds)
     host.journal.sending(key, request.action.settle(ctx))
+    # A process stopped since then must not send what another may have done meanwhile: asked again at the socket.
+    asked = before_sending.set(lambda: host.lease.ensure(0.0))
     try:
         # The whole write ends inside the lease, however many calls it makes and however slow they are (rule C11).
         async with asyncio.timeout(seconds):
@@ -204,6 +207,8 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
         # Every other member of the family promises that nothing was done.
         host.journal.settled(key)
         raise
+    finally:
+        before_sending.reset(asked)
     external_id = request.action.external_id(output)
     if request.remember:
         await host.links.remember(_link(request, key, output, external_id))

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from connectors.base.errors import ConnectorError, NotSent, OutcomeUnknown, Retryable
 from connectors.base.gate import CallOutcome
 from connectors.base.http import Effect
+from connectors.base.sending import before_sending
 from tests.connectors.base import raw_server as faulty
 from tests.connectors.base.doors import Memory, get, local_door, run
 from tests.connectors.base.raw_server import RawServer
@@ -266,3 +267,31 @@ def test_a_cancelled_call_leaves_nothing_behind():
             return reply.json(), [arrival.connection for arrival in server.arrivals], gate.reported
 
     assert run(go()) == ({"ok": True}, [1, 2], [CallOutcome.OK])
+
+
+class _TooLate(BaseException):
+    """As a lost lease is: nothing on the way may swallow it."""
+
+
+@pytest.mark.parametrize("reused", [False, True])
+def test_asked_at_the_socket_and_refused_nothing_is_sent(reused):
+    async def go():
+        async with RawServer() as server, local_door(Memory()) as door:
+            if reused:
+                await get(door, server.base)
+            before = len(server.arrivals)
+            token = before_sending.set(_refuse)
+            try:
+                with pytest.raises(_TooLate):
+                    await door.call("POST", f"{server.base}/x", operation="o", effect=Effect.WRITE, json={"a": 1})
+            finally:
+                before_sending.reset(token)
+            await get(door, server.base)  # whatever had been sent would have come before this
+            return server.arrivals[before:]
+
+    (met,) = run(go())
+    assert met.head.startswith("GET")
+
+
+def _refuse():
+    raise _TooLate

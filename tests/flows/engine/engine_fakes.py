@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -49,6 +49,7 @@ class World:
     written: list[Note] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     fail_next_write: Exception | None = None
+    at_the_socket: Callable[[], Any] | None = None
     fails_for: dict[str, Exception] = field(default_factory=dict)
     verdict: Verdict = Verdict.SAME
 
@@ -79,6 +80,8 @@ class _Write(WriteAction[Note, NoteRef]):
 
     async def write(self, ctx: ActionContext, data: Note) -> NoteRef:
         ctx.client.calls.append(f"write {data.reference}")
+        if ctx.client.at_the_socket is not None:
+            ctx.client.at_the_socket()
         failure = ctx.client.fails_for.get(data.reference) or ctx.client.fail_next_write
         if failure is not None:
             ctx.client.fail_next_write = None

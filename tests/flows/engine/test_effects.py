@@ -22,6 +22,7 @@ from connectors.base.errors import (
     Rejected,
     Retryable,
 )
+from connectors.base.sending import before_sending
 from flows.engine.effects import effect_key, key_target
 from flows.engine.ports import LeaseLost
 
@@ -156,6 +157,22 @@ def test_lost_lease_stops_before_anything_is_sent() -> None:
     with pytest.raises(LeaseLost):
         run(flow_of(writing("look_first")), host)
     assert not host.journal.sent and not host.world.calls
+
+
+def test_the_lease_is_asked_once_more_at_the_socket() -> None:
+    host = MemoryHost()
+    host.world.at_the_socket = lambda: before_sending.get()()
+
+    def stopped_since_then(seconds: float) -> None:
+        host.lease.asked.append(seconds)
+        if len(host.lease.asked) > 1:
+            raise LeaseLost
+
+    host.lease.ensure = stopped_since_then
+    with pytest.raises(LeaseLost):
+        run(flow_of(writing("look_first")), host)
+    assert host.lease.asked == [30.0, 0.0] and not host.world.written and host.journal.sent, "its outcome stays open"
+    assert before_sending.get() is None
 
 
 def test_found_but_changed_is_remembered_and_told() -> None:

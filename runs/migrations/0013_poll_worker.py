@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs', '0011_cause_actions_and_replays'),
+        ('runs', '0012_retention_marks_and_queue_storage'),
     ]
 
     operations = [
