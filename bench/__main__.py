@@ -10,7 +10,7 @@ import time
 from importlib import import_module
 from typing import Any
 
-from bench.report import limits_of, text_of
+from bench.report import limits_of, markdown_of, text_of
 
 PARTS = ("accept", "flow", "latency", "fairness", "recovery", "memory", "growth")
 
@@ -21,6 +21,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="small numbers, under three minutes")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--markdown", action="store_true", help="tables for docs/performance.md")
     parser.add_argument("--only", default="", help=f"parts, separated by commas: {', '.join(PARTS)}")
     flow = parser.add_argument_group("the six-call flow (with any of these, and no --only, nothing else is run)")
     flow.add_argument("--orders", type=int, default=0, help="orders per run")
@@ -80,7 +81,10 @@ def main() -> int:
         found = drive_target(options, say)
     else:
         found = measured(options)
-    print(json.dumps(found, indent=2) if options.json else text_of(found))
+    if options.json:
+        print(json.dumps(found, indent=2))
+    else:
+        print(markdown_of(found) if options.markdown else text_of(found))
     return 0
 
 

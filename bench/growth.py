@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +19,8 @@ from django.db import connection, models, transaction
 
 from runs.models import Record, Run
 
-RUNS_PER_BATCH = 25_000
+RUNS_PER_BATCH = 20_000
+CONNECTIONS = 2
 _NULL = "\\N"
 
 
@@ -55,14 +58,21 @@ def fill(
     tables = list(templates[0].lines)
     next_ids = {table: _next_id(table) for table in tables}
     unique = int.from_bytes(os.urandom(4), "big") << 96
-    for start in range(0, runs, RUNS_PER_BATCH):
-        numbers = range(start, min(start + RUNS_PER_BATCH, runs))
-        with transaction.atomic():
+
+    def batch(numbers: range, ids: dict[str, int]) -> None:
+        with closing(connection), transaction.atomic():
             _checks_off()
             for table in tables:
-                rows = _rows(table, templates, numbers, next_ids, unique, newest, every, payloads_from)
-                _copy(table, rows)
+                _copy(table, _rows(table, templates, numbers, ids, unique, newest, every, payloads_from))
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        running = []
+        for start in range(0, runs, RUNS_PER_BATCH):
+            numbers = range(start, min(start + RUNS_PER_BATCH, runs))
+            running.append(pool.submit(batch, numbers, dict(next_ids)))
             _advance(next_ids, templates, numbers)
+        for each in running:
+            each.result()
     for table in tables:
         _sequence_set(table, next_ids[table])
     settle(tables)

@@ -74,6 +74,36 @@ def text_of(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def markdown_of(found: Mapping[str, Any]) -> str:
+    """The same as tables for a page; the command that printed it belongs beside it."""
+    lines = ["| | measured | wanted |", "|---|---|---|"]
+    for name, limit in LIMITS.items():
+        if name not in found:
+            continue
+        resolved, value = limit.resolved(found), float(found[name])
+        wanted = (
+            "" if resolved == float("inf") else f"{'≥' if limit.at_least else '≤'} {resolved:g} {limit.unit}".strip()
+        )
+        missed = "" if limit.met(value, found) else " (missed)"
+        lines.append(f"| {limit.text} | {value:g} {limit.unit}".rstrip() + f"{missed} | {wanted} |")
+    if found.get("flow_runs"):
+        lines += ["", "```text", *_bars(found), "```", "", *_cpu_table(found)]
+    return "\n".join(lines)
+
+
+def _cpu_table(found: Mapping[str, Any]) -> list[str]:
+    lines = ["| six calls | target | orders/s | p50 | p99 | CPU per order, ms |", "|---|---|---|---|---|---|"]
+    for run in found["flow_runs"]:
+        cpu = ", ".join(
+            f"{name} {value:.2f}" for name, value in run.get("cpu_ms_per_order", {}).items() if value >= 0.01
+        )
+        lines.append(
+            f"| {run['name']} | {run['target_ms']:g} ms | {run['orders_per_s']:.0f} | {run.get('p50_ms', 0):.0f} ms "
+            f"| {run.get('p99_ms', 0):.0f} ms | {cpu} |"
+        )
+    return lines
+
+
 def _share(limit: Limit, value: float, resolved: float) -> str:
     """How full the limit is: for "at most" used up, for "at least" reached."""
     if resolved in (0, float("inf")):

@@ -30,7 +30,7 @@ def measure(bench: Bench) -> dict[str, Any]:
     bench.workers(False)
     small, large = _sizes(bench)
     growth = _Growth(bench)
-    queue = growth.queue_size(bench.options.events or (20_000 if bench.quick else 1_000_000))
+    queue = growth.queue_size(bench.options.events or (10_000 if bench.quick else 1_000_000))
     before, after = growth.at(small), growth.at(large)
     grown = {name: ratio(after[name], before[name]) for name in before}
     return {

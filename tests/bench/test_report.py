@@ -1,4 +1,4 @@
-from bench.report import LIMITS, limits_of, text_of
+from bench.report import LIMITS, limits_of, markdown_of, text_of
 
 FOUND = {
     "flow_vs_raw_0ms": 0.5,
@@ -33,3 +33,9 @@ def test_bars_show_shares_of_the_fastest():
     assert ours.count("█") == 20
     assert raw.count("█") == 40
     assert "NO six calls: of one queue task per order" in text
+
+
+def test_tables_for_a_page_say_what_was_missed():
+    text = markdown_of(FOUND)
+    assert "| six calls, target at once: of the raw reference | 0.5 | ≥ 0.45 |" in text
+    assert "| six calls: of one queue task per order | 1.5 (missed) | ≥ 2 |" in text
