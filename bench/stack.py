@@ -56,7 +56,6 @@ class Stack:
             "CAUSEWAY_ALLOWED_PRIVATE_TARGETS": f"{self.stub.address},{self.second_stub}",
             "CAUSEWAY_QUEUE_WORKERS": str(workers),
             "CAUSEWAY_LEASE_SECONDS": str(lease_seconds),
-            "CAUSEWAY_DRAIN_SECONDS": "600",
             "CAUSEWAY_STOP_FILE": str(self._stop_file),
             "CAUSEWAY_LOG_LEVEL": "WARNING",
             "BENCH_QUEUE": name,
