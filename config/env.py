@@ -54,7 +54,7 @@ class Env(BaseSettings):
     trace_ratio: float = 0.05
     trace_hosts: Words = ()
     web_pool: bool = False
-    email_url: str = ""
+    email_url: SecretStr = SecretStr("")
     alert_email_from: str = "alerts@causeway.invalid"
     max_hook_bytes: int = 1_000_000
     hook_target_seconds: float = 2.0

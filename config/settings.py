@@ -7,6 +7,7 @@ from typing import Any
 
 from config.env import ROOT, database, kept_secret, read_env
 from config.logs import logging_settings
+from config.mail import mail_settings
 
 ENV = read_env()
 BASE_DIR = ROOT
@@ -102,8 +103,8 @@ ACCOUNT_SESSION_REMEMBER = True
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-EMAIL_FILE_PATH = VAR_DIR / "mail"
+# EMAIL_BACKEND and what it needs.
+globals().update(mail_settings(ENV.email_url.get_secret_value(), VAR_DIR))
 DEFAULT_FROM_EMAIL = ENV.alert_email_from
 
 LANGUAGE_CODE = "en-gb"

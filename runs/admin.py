@@ -12,12 +12,15 @@ from django.utils.safestring import mark_safe
 
 from runs.models import (
     Alert,
+    CauseAction,
+    CauseNotice,
     HookRefusal,
     ImportJob,
     InboxEvent,
     PollCursor,
     Record,
     RecordLink,
+    Replay,
     Run,
     StepBatch,
     StreamLease,
@@ -70,7 +73,14 @@ class StepInline(admin.TabularInline):
 class RunAdmin(ReadOnlyAdmin):
     list_display = ["record", "organisation", "coloured_state", "via", "attempts", "short_reason", "received_at"]
     list_filter = ["state", "via", "installation__pair_version__pair_key"]
-    search_fields = ["public_id", "record__label", "record__record_id", "links__external_id", "organisation__name"]
+    search_fields = [
+        "public_id",
+        "cause",
+        "record__label",
+        "record__record_id",
+        "links__external_id",
+        "organisation__name",
+    ]
     list_select_related = ["record", "organisation"]
     exclude = ["calls"]
     inlines = [StepInline]
@@ -156,6 +166,32 @@ class ImportJobAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "organisation", "installation", "first_day", "last_day", "state", "created_at"]
     list_filter = ["state"]
     list_select_related = ["organisation", "installation"]
+
+
+@admin.register(CauseNotice)
+class CauseNoticeAdmin(ReadOnlyAdmin):
+    """Which causes there are, in whose pair, since when, and whether their people have been told."""
+
+    list_display = ["cause", "organisation", "installation", "first_at", "created_at", "mailed_at", "closed_at"]
+    list_filter = [("closed_at", admin.EmptyFieldListFilter), "installation__pair_version__pair_key"]
+    search_fields = ["cause", "organisation__name", "installation__name"]
+    list_select_related = ["organisation", "installation"]
+
+
+@admin.register(CauseAction)
+class CauseActionAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "organisation", "kind", "count", "state", "cause", "by_label", "reason"]
+    list_filter = ["kind", "state"]
+    search_fields = ["cause", "organisation__name", "by_label"]
+    list_select_related = ["organisation"]
+    exclude = ["rows", "run_ids"]
+
+
+@admin.register(Replay)
+class ReplayAdmin(ReadOnlyAdmin):
+    list_display = ["asked_at", "organisation", "run", "attempt", "resume", "pair_version", "by_label"]
+    search_fields = ["organisation__name", "by_label", "run__record__record_id"]
+    list_select_related = ["organisation", "run", "pair_version"]
 
 
 @admin.register(WorkerSlot)

@@ -494,11 +494,12 @@ class ImportJob(TenantModel):
         return f"import {self.first_day} to {self.last_day}"
 
 
-from runs.replay_models import CauseAction, Replay  # noqa: E402 - they name models of this module
+from runs.replay_models import CauseAction, CauseNotice, Replay  # noqa: E402 - they name models of this module
 
 __all__ = [
     "Alert",
     "CauseAction",
+    "CauseNotice",
     "HookRefusal",
     "ImportJob",
     "InboxEvent",

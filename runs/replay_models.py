@@ -7,7 +7,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from flows.models import PairVersion
+from flows.models import Installation, PairVersion
 from tenants.models import TenantModel
 
 
@@ -86,3 +86,29 @@ class Replay(TenantModel):
 
     def __str__(self) -> str:
         return f"replay of run {self.run_id}, attempt {self.attempt}"
+
+
+class CauseNotice(TenantModel):
+    """That people have been told of a cause in an installation, when, and up to which run. One row per cause.
+
+    ``closed_at``: since when nothing of it is open; a while later it is forgotten and would be news again.
+    """
+
+    installation = models.ForeignKey(Installation, on_delete=models.CASCADE, related_name="cause_notices")
+    cause = models.CharField(max_length=64, blank=True)
+    first_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    mailed_run = models.BigIntegerField(default=0)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["installation", "cause"], name="runs_cause_notice_once")]
+        indexes = [models.Index(fields=["organisation", "-mailed_at"], name="runs_cause_notice_mailed")]
+
+    def __str__(self) -> str:
+        return f"notice of cause {self.cause}"
+
+    @property
+    def slug(self) -> str:
+        return self.cause or "unclassified"

@@ -14,6 +14,7 @@ from django.db import close_old_connections
 
 from connectors.registry import CONNECTORS
 from flows.models import Installation
+from runs.cause_alerts import Announcer
 from runs.cause_previews import PreviewReader
 from runs.claim import leases_recover
 from runs.importing import ImportReader
@@ -80,7 +81,8 @@ def _declared_settle(connector: str) -> float:
 
 
 def sweep_forever(stop: Callable[[], bool]) -> None:
-    imports, previews, tidying, upkeep = ImportReader(), PreviewReader(), Tidying(), Upkeep()
+    imports, previews, alerts = ImportReader(), PreviewReader(), Announcer()
+    tidying, upkeep = Tidying(), Upkeep()
     while not stop():
         try:
             did = sweep_once()
@@ -88,6 +90,7 @@ def sweep_forever(stop: Callable[[], bool]) -> None:
                 log.warning("returned %d events of workers that are gone", did["recovered"])
             imports.round()
             previews.round()
+            alerts.round()
             upkeep.round()
             tidying.round()
         except Exception:  # the database or the broker is away: the net under everything stays up
@@ -95,3 +98,4 @@ def sweep_forever(stop: Callable[[], bool]) -> None:
         finally:
             close_old_connections()
         time.sleep(settings.SWEEP_SECONDS)
+    alerts.close()
