@@ -44,13 +44,22 @@ def records_page(
     """
     rows = _of_kind(installation, record_type)
     if state in Run.OPEN:
-        rows = rows.filter(pk__in=_open_runs(installation, state).values("record_id"), latest_run__state=state)
-    if state and state not in Run.OPEN:
+        found = _open(installation, record_type, state, before, length + 1)
+    elif state:
         found = _finished(rows, state, before, length + 1)
     else:
         found = list(_older_than(rows, before).select_related("latest_run")[: length + 1])
     older = _place(found[length - 1]) if len(found) > length else ""
     return RecordPage(found[:length], older=older, is_first=_place_read(before) is None)
+
+
+def _open(installation: Installation, record_type: str, state: str, before: str, wanted: int) -> list[Record]:
+    """From the open runs, which are few, to their records: never from the records, which are many."""
+    runs = _open_runs(installation, record_type).filter(state=state)
+    places = runs.values_list("record__updated_at", "record_id")[:MOST_COUNTED]
+    limit = _place_read(before)
+    older = sorted((place for place in places if limit is None or place < limit), reverse=True)
+    return _by_key([pk for _, pk in older[:wanted]])
 
 
 def _finished(rows: QuerySet[Record], state: str, before: str, wanted: int) -> list[Record]:
@@ -64,14 +73,14 @@ def _finished(rows: QuerySet[Record], state: str, before: str, wanted: int) -> l
             break
         scanned += window
         before, window = _place_of(seen[-1][1], seen[-1][0]), 4 * window
-    return list(rows.filter(pk__in=found[:wanted]).select_related("latest_run"))
+    return _by_key(found[:wanted])
 
 
 def records_named(installation: Installation, *, record_type: str, text: str) -> RecordPage:
     """Records of one kind with this order number, label, document, e-mail, phone or name (rule C20)."""
     ids = _ids_named(installation.organisation_id, {installation.lane}, {record_type}, text)
-    rows = _of_kind(installation, record_type).filter(pk__in=ids)
-    return RecordPage(list(rows.select_related("latest_run")[:MOST_FOUND]))
+    found = [one for one in _by_key(ids) if (one.installation_id, one.record_type) == (installation.pk, record_type)]
+    return RecordPage(found)
 
 
 def records_find(organisation: Organisation, text: str) -> list[Record]:
@@ -79,21 +88,14 @@ def records_find(organisation: Organisation, text: str) -> list[Record]:
     installations = list(Installation.objects.for_tenant(organisation).select_related("pair_version"))
     lanes = {installation.lane for installation in installations}
     types = {one for installation in installations for one in record_types_of(installation)}
-    wanted = text.strip()
-    digests = {digest for kind in Searchable if (digest := blind_index(organisation.pk, kind, wanted))}
-    terms = SearchTerm.objects.for_tenant(organisation).filter(digest__in=digests).order_by("-record_id")
-    ids = _ids_named(organisation.pk, lanes, types, wanted) | set(
-        terms.values_list("record_id", flat=True)[:MOST_FOUND]
-    )
-    rows = Record.objects.for_tenant(organisation).filter(pk__in=ids).order_by("-updated_at", "-pk")
-    return list(rows.select_related("latest_run")[:MOST_FOUND])
+    ids = _ids_named(organisation.pk, lanes, types, text.strip())
+    return _by_key(ids)
 
 
 def open_counts(installation: Installation, *, record_type: str) -> dict[str, int]:
     """How many records of one kind stand in each state that is not final; counted up to ``MOST_COUNTED``."""
     # The bound is inside: a list that is longer costs no more than one that is as long.
-    some = Run.objects.for_tenant(installation.organisation_id).filter(installation=installation, state__in=Run.OPEN)
-    some = some.filter(record__record_type=record_type, record__latest_run=F("pk"))[:MOST_COUNTED]
+    some = _open_runs(installation, record_type)[:MOST_COUNTED]
     counted = Run.unscoped.filter(pk__in=some.values("pk")).values_list("state").annotate(Count("pk")).order_by()
     return dict(counted)
 
@@ -103,9 +105,17 @@ def _of_kind(installation: Installation, record_type: str) -> QuerySet[Record]:
     return rows.filter(installation=installation, record_type=record_type).order_by("-updated_at", "-pk")
 
 
-def _open_runs(installation: Installation, state: str) -> QuerySet[Run]:
+def _open_runs(installation: Installation, record_type: str) -> QuerySet[Run]:
+    """Runs in which records of this kind stand that are not finished."""
     rows = Run.objects.for_tenant(installation.organisation_id)
-    return rows.filter(installation=installation, state__in=Run.OPEN).filter(state=state)
+    rows = rows.filter(installation=installation, state__in=Run.OPEN)
+    return rows.filter(record__record_type=record_type, record__latest_run=F("pk"))
+
+
+def _by_key(ids: Iterable[int]) -> list[Record]:
+    """These records, latest change first; sorted here, or the database walks its index of changes to find them."""
+    found = Record.unscoped.select_related("latest_run").in_bulk(list(ids)[:MOST_FOUND])
+    return sorted(found.values(), key=lambda record: (record.updated_at, record.pk), reverse=True)
 
 
 def _ids_named(organisation_id: int, lanes: set[str], types: set[str], text: str) -> set[int]:
@@ -139,14 +149,15 @@ def _place_of(moment: datetime, pk: int) -> str:
 def _place_read(place: str) -> tuple[datetime, int] | None:
     moment, _, pk = place.partition("~")
     try:
-        return datetime.fromisoformat(moment), int(pk)
+        read = datetime.fromisoformat(moment), int(pk)
     except ValueError:
         return None
+    return read if read[0].tzinfo is not None else None
 
 
 def _older_than(rows: QuerySet[Record], place: str) -> QuerySet[Record]:
     read = _place_read(place)
-    if read is None or read[0].tzinfo is None:
+    if read is None:
         return rows
     moment, pk = read
     # The first condition walks the index, the second one leaves out what was shown.

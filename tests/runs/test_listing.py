@@ -76,10 +76,11 @@ def test_looking_for_a_finished_state_comes_to_an_end(installation, monkeypatch)
     assert len(queries) <= 2
 
 
+@pytest.mark.parametrize("state", ["", "held"])
 @pytest.mark.parametrize("before", ["nonsense", "2026-01-01~x", "2026-01-01T00:00:00~1"])
-def test_a_place_that_is_none_begins_anew(installation, before):
-    made = make(installation, 2)
-    assert ids(records_page(installation, record_type="order", before=before)) == made
+def test_a_place_that_is_none_begins_anew(installation, before, state):
+    made = make(installation, 2, state=state or "done")
+    assert ids(records_page(installation, record_type="order", before=before, state=state)) == made
 
 
 def test_open_work_is_counted_and_finished_work_is_not(installation):
