@@ -54,8 +54,8 @@ def logging_settings(*, json: bool, level: str) -> dict[str, Any]:
 
 
 def _without_copies(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Another formatter leaves its own work on the record; that is not what the caller said."""
-    for name in ("message", "asctime"):
+    """What another formatter left on the record, and Django's request as an object: the line says it in words."""
+    for name in ("message", "asctime", "request", "server_time"):
         line.pop(name, None)
     return line
 

@@ -7,6 +7,8 @@ import re
 import secrets
 from collections.abc import Callable
 
+from django.core.signals import request_finished
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 
 from telemetry import context
@@ -52,16 +54,19 @@ class RequestContext:
         # Counted, not drawn by lot: it has to differ, nobody has to be unable to guess it.
         number = given if given and _GIVEN.fullmatch(given) else f"{_PROCESS}-{next(_numbers):x}"
         context.about(lambda: _fields_of(request, number))
-        try:
-            response = self.get_response(request)
-        finally:
-            context.about(None)
+        response = self.get_response(request)
         response.headers["X-Request-ID"] = number
         return response
 
 
+@receiver(request_finished)
+def _forget(**_: object) -> None:
+    # Not when the middleware is left: Django writes of refused and failed requests after that.
+    context.about(None)
+
+
 def _fields_of(request: HttpRequest, number: str) -> context.Fields:
-    fields: context.Fields = {"request": number, **getattr(request, "log_fields", {})}
+    fields: context.Fields = {"request_id": number, **getattr(request, "log_fields", {})}
     organisation = getattr(request, "organisation", None)
     if organisation is not None:
         fields["tenant"] = organisation.pk

@@ -197,9 +197,15 @@ class TestRequests:
         monkeypatch.setattr("runs.hooks.news_store", away)
         answer = deliver("7")
         line = next(json.loads(line) for line in json_lines if "could not be stored" in line)
-        assert line["request"] == answer.headers["X-Request-ID"]
+        assert line["request_id"] == answer.headers["X-Request-ID"]
         assert line["tenant"] == installation.organisation_id
         assert line["connection"] == str(installation.source_id)
+
+    def test_also_what_django_writes_of_a_refused_request_names_it(self, json_lines):
+        answer = Client().get("/nowhere")
+        line = next(json.loads(line) for line in json_lines if "Not Found" in line)
+        assert line["request_id"] == answer.headers["X-Request-ID"]
+        assert "request" not in line
 
     def test_a_number_given_by_a_proxy_is_kept_and_nonsense_is_not(self):
         browser = Client()
