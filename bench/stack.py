@@ -88,7 +88,7 @@ class Stack:
     def start_web(self) -> None:
         from runs.roles import web_command
 
-        self._start("web", *web_command("127.0.0.1", self.web_port), CAUSEWAY_WEB_POOL="true")
+        self._start("web", *web_command("127.0.0.1", self.web_port))
         deadline = time.monotonic() + START_SECONDS
         while not self._web_answers():
             if self.running["web"].poll() is not None or time.monotonic() > deadline:

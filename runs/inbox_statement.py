@@ -6,8 +6,9 @@ It says exactly what ``runs.inbox`` says with several; whatever is not the commo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection
 
 from flows.models import Installation
 from runs.models import InboxEvent, Record
@@ -56,6 +57,17 @@ def can_store_at_once() -> bool:
     return connection.vendor == "postgresql" and not connection.in_atomic_block
 
 
+def _told(values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Once more on a new connection where the old one is gone (a restart of the database): storing twice is harmless."""
+    try:
+        return statement_run(_STATEMENT, values)[0]
+    except OperationalError:
+        if connection.is_usable():
+            raise
+        connection.close()
+        return statement_run(_STATEMENT, values)[0]
+
+
 def news_store_at_once(
     installation: Installation, items: Sequence[tuple[str, str, str]], *, via: str, priority: int, traceparent: str = ""
 ) -> int | None:
@@ -73,7 +85,7 @@ def news_store_at_once(
     known = (tenant, lane, own)
     event = (tenant, own, via, priority, traceparent)
     given = (list(types), list(ids), [label[:200] for label in labels])
-    told, _ = statement_run(_STATEMENT, [*given, *record, *known, *event])
+    told = _told([*given, *record, *known, *event])
     if len(told) != len(items):
         return None
     return sum(merged == 0 for (merged,) in told)

@@ -28,7 +28,7 @@ WATCH_SECONDS = 0.3
 def children_of(role: str, *, host: str = "127.0.0.1", port: int = 8000) -> list[Child]:
     """The processes of a role, not yet started."""
     if role == "web":
-        return [Child("web", [sys.executable, *web_command(host, port)], {"CAUSEWAY_WEB_POOL": "true"})]
+        return [Child("web", [sys.executable, *web_command(host, port)])]
     if role == "worker":
         # A drain may take one lease to finish what is in flight.
         return [_manage("queue", "qcluster", grace_seconds=settings.LEASE_SECONDS + 15.0)]
