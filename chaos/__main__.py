@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 
-from chaos import matrix, random_run
-from chaos.report import matrix_table, random_table
+from chaos import infra, matrix, random_run
+from chaos.report import infra_table, matrix_table, random_table
 
 
 def main() -> int:
@@ -27,6 +27,10 @@ def main() -> int:
         )
         print(json.dumps(found.as_json(), indent=2) if options.json else matrix_table(found))
         return 0 if found.passed else 1
+    if options.infra:
+        troubles = infra.run(seed=options.seed, keep=options.keep, only=options.only, say=say)
+        print(json.dumps(troubles.as_json(), indent=2) if options.json else infra_table(troubles))
+        return 0 if troubles.passed else 1
     outcome = random_run.run(
         random_run.Options(
             minutes=1.5 if options.short else options.minutes,
@@ -49,6 +53,8 @@ def _options() -> argparse.Namespace:
         description="Kill real processes at known moments under load, then count at the outside systems' own state.",
     )
     parser.add_argument("--matrix", action="store_true", help="each write operation × each moment × each victim")
+    parser.add_argument("--infra", action="store_true", help="database, queue, disk and network fail under load")
+    parser.add_argument("--only", default="", metavar="TEXT", help="with --infra: only troubles whose name holds this")
     parser.add_argument("--minutes", type=float, default=20.0, help="how long orders come and processes die (20)")
     parser.add_argument(
         "--short", action="store_true", help="a minute and a half; with --matrix one cell per operation"

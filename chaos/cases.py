@@ -247,7 +247,7 @@ CASES = (
     Case("kashflow", "upsert_product", "AddOrUpdateSubProduct", _nothing, _shop_product_new, _product_wrong),
     Case("nopcommerce", "add_order_note", "POST */OrderNote/Create", _nothing, _paid, _note_wrong),
     Case("nopcommerce", "set_order_status", "PUT */Order/Update", _nothing, _unpaid, _status_wrong),
-    Case("nopcommerce", "set_stock", "POST */Product/AdjustInventory", _nothing, _stock_change, _stock_wrong),
+    Case("nopcommerce", "set_stock", "POST */Product/AdjustInventory*", _nothing, _stock_change, _stock_wrong),
     Case(
         "nopcommerce", "upsert_customer", "POST */Customer/Create", _nothing, _ledger_customer_new, _shop_customer_wrong
     ),

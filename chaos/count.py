@@ -24,6 +24,7 @@ class Count:
     stuck: list[str]
     stock_differences: dict[str, tuple[int, int]] = field(default_factory=dict)
     settle_seconds: float = 0.0
+    agreed_at: float = 0.0  # monotonic; 0 where it never agreed
 
     @property
     def clean(self) -> bool:
@@ -54,7 +55,7 @@ def settled_count(world: World, *, at_most: float) -> Count:
         if found is not None and found.clean:
             agreed = agreed or time.monotonic()
             if time.monotonic() - agreed >= QUIET_SECONDS:
-                found.settle_seconds = agreed - started
+                found.settle_seconds, found.agreed_at = agreed - started, agreed
                 return found
         else:
             agreed = None
@@ -63,7 +64,7 @@ def settled_count(world: World, *, at_most: float) -> Count:
             world.say(f"  {len(busy)} open; {_in_words(found)}")
         if time.monotonic() - started > at_most + QUIET_SECONDS:
             return found if found is not None else count(world)
-        time.sleep(1.0)
+        time.sleep(0.5)
 
 
 def _in_words(found: Count | None) -> str:

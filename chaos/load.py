@@ -11,14 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from chaos.world import World
 from demo.nopcommerce_kashflow.mix import Later, PlannedOrder, orders
 
-MOST_ORDERS = 100_000
+MOST_ORDERS = 20_000
 
 
 class Load:
     """``start`` places orders at a steady rate until ``stop``; what happens to them later happens in any case."""
 
-    def __init__(self, world: World, *, seed: int, per_second: float) -> None:
-        self.world, self.per_second = world, per_second
+    def __init__(self, world: World, *, seed: int, per_second: float, only_at_once: bool = False) -> None:
+        """:param only_at_once: leave out orders to which something happens later."""
+        self.world, self.per_second, self.only_at_once = world, per_second, only_at_once
         self._seed = seed
         self._stop = threading.Event()
         self._later: list[tuple[float, int, int, Later]] = []
@@ -41,7 +42,7 @@ class Load:
             raise RuntimeError(f"the load itself failed {len(self.failed)} times: {self.failed[:3]}")
 
     def _run(self) -> None:
-        planned = iter(orders(min(MOST_ORDERS, 20_000), self._seed))
+        planned = (plan for plan in orders(MOST_ORDERS, self._seed) if not (self.only_at_once and plan.later))
         due = time.monotonic()
         while True:
             self._act_due()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos import matrix
+from chaos import infra, matrix
 from chaos.faults import MOMENTS
 from chaos.random_run import Outcome
 
@@ -66,3 +66,20 @@ def _cell(row: dict[str, Any] | None) -> str:
     if row["verdict"] != "ok":
         return row["verdict"].partition(":")[0].upper()
     return f"{row['recovery_s']:.1f}"
+
+
+def infra_table(outcome: infra.Outcome) -> str:
+    found = outcome.as_json()
+    lines = [
+        f"{'trouble':32} {'lasted':>7} {'orders':>7} {'through after':>14} "
+        f"{'lost':>5} {'doubled':>8} {'stuck':>6}  the door answered"
+    ]
+    for row in found["rows"]:
+        door = ", ".join(f"{status} × {count}" for status, count in row["door"].items())
+        lines.append(
+            f"{row['trouble']:32} {row['seconds']:6.1f}s {row['orders']:7d} {row['recovery_s']:13.1f}s "
+            f"{row['lost']:5d} {row['doubled']:8d} {row['stuck']:6d}  {door}{'; ' if row['notes'] else ''}{'; '.join(row['notes'])}"
+        )
+        lines += [f"    {text}" for text in row["details"]]
+    lines += [f"skipped: {text}" for text in found["skipped"]]
+    return "\n".join([*lines, f"lease + settle time: {found['lease_plus_settle_s']:g} s"])

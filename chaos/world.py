@@ -15,8 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from chaos.hosts import Host
+from chaos.netns import Namespaces
+from chaos.proxy import Proxy
 from chaos.store import Store
 from demo.http import call, wait_until_answers
 from demo.stack import free_port
@@ -43,7 +46,8 @@ class Pace:
 class Plan:
     """What to build. ``database_server``: a PostgreSQL address whose role may make databases; empty: SQLite.
 
-    ``shop_for_us``, ``ledger_for_us``, ``database_of``: other addresses to reach them by (proxies).
+    ``proxied``: hosts reach stand-ins and database through proxies that can be told to misbehave. ``net``: each host in
+    a network namespace of its own.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -56,6 +60,8 @@ class Plan:
     environment: dict[str, str] = field(default_factory=dict)
     keep: bool = False
     harness: bool = False
+    proxied: bool = False
+    net: Namespaces | None = None
     environment_of: Callable[[int, Path], Mapping[str, str]] = lambda number, folder: {}
 
 
@@ -69,7 +75,10 @@ class World:
         self.store = Store(
             server=plan.database_server, name=f"causeway_chaos_{self.key}", folder=self.folder / "shared"
         )
-        self.shop_url, self.ledger_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        self.address = plan.net.root if plan.net else "127.0.0.1"
+        self.shop_url, self.ledger_url = (f"http://{self.address}:{free_port()}" for _ in range(2))
+        self.proxies: dict[str, Proxy] = {}
+        self.database_proxies: list[Proxy] = []
         self.hosts: list[Host] = []
         self._standins: list[subprocess.Popen[bytes]] = []
         self.orders: list[int] = []
@@ -98,6 +107,8 @@ class World:
         self.store.create()
         self._standin("kashflow", self.ledger_url)
         self._standin("nopcommerce", self.shop_url)
+        if self.plan.proxied:
+            self.proxies = {name: self._proxy(url) for name, url in self.systems().items()}
         self.hosts = [self._host(number) for number in range(self.plan.hosts)]
         self._program("manage.py", "prepare")
         for host in self.hosts:
@@ -109,7 +120,7 @@ class World:
 
     def _standin(self, name: str, url: str) -> None:
         log = open(self.folder / f"{name}.log", "ab")  # noqa: SIM115 - handed to the child
-        command = [sys.executable, "-m", "sandbox", name, "--port", url.rpartition(":")[2]]
+        command = [sys.executable, "-m", "sandbox", name, "--port", url.rpartition(":")[2], "--host", self.address]
         self._standins.append(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True))
         log.close()
         wait_until_answers(f"{url}/control/calls", seconds=START_SECONDS)
@@ -118,8 +129,10 @@ class World:
         folder = self.folder / f"host{number}"
         port = free_port()
         shared = self.folder / "shared"
+        net = self.plan.net
+        web = net.address(number) if net else "127.0.0.1"
         if not (shared / "keys.json").exists():
-            self._web_url = f"http://127.0.0.1:{port}"
+            self._web_url = f"http://{web}:{port}"
             keys = {
                 "CAUSEWAY_SECRET_KEY": secrets.token_hex(32),
                 "CAUSEWAY_MASTER_KEYS": f"local:{base64.b64encode(secrets.token_bytes(32)).decode()}",
@@ -128,18 +141,44 @@ class World:
         pace = self.plan.pace
         environment = {
             **json.loads((shared / "keys.json").read_text()),
-            "DATABASE_URL": self.store.url or f"sqlite:///{shared / 'causeway.sqlite3'}",
+            "DATABASE_URL": self._database_url(shared),
+            "CAUSEWAY_ALLOWED_HOSTS": f"127.0.0.1,localhost,{web}",
+            "CHAOS_WEB_ADDRESS": web,
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "CAUSEWAY_BASE_URL": self._web_url,
             "CAUSEWAY_LEASE_SECONDS": str(pace.lease),
             "CAUSEWAY_DRAIN_SECONDS": str(pace.drain),
             "CAUSEWAY_QUEUE_WORKERS": str(self.plan.workers),
-            "CAUSEWAY_ALLOWED_PRIVATE_TARGETS": f"{_address(self.shop_url)},{_address(self.ledger_url)}",
+            "CAUSEWAY_ALLOWED_PRIVATE_TARGETS": ",".join(map(_address, self._urls_for_us())),
             **({"REDIS_URL": self.plan.redis} if self.plan.redis else {}),
             **self.plan.environment,
             **self.plan.environment_of(number, folder),
         }
-        return Host(f"{self.key}-{number}", port=port, folder=folder, environment=environment)
+        prefix = net.prefix(number) if net else ()
+        return Host(f"{self.key}-{number}", port=port, folder=folder, environment=environment, prefix=prefix)
+
+    def _proxy(self, url: str) -> Proxy:
+        parts = urlsplit(url)
+        assert parts.hostname and parts.port
+        proxy = Proxy((parts.hostname, parts.port), host=self.address)
+        return proxy.__enter__()  # left in ``_end``
+
+    def _database_url(self, shared: Path) -> str:
+        """Each host's own way to the database."""
+        if not self.store.url:
+            return f"sqlite:///{shared / 'causeway.sqlite3'}"
+        if not self.plan.proxied:
+            return self.store.url
+        proxy = self._proxy(self.store.url)
+        self.database_proxies.append(proxy)
+        parts = urlsplit(self.store.url)
+        return parts._replace(netloc=f"{parts.username}@{proxy.address}").geturl()
+
+    def _urls_for_us(self) -> tuple[str, str]:
+        """Where our processes find shop and ledger."""
+        if not self.proxies:
+            return self.shop_url, self.ledger_url
+        return f"http://{self.proxies['nopcommerce'].address}", f"http://{self.proxies['kashflow'].address}"
 
     def _program(self, *command: str) -> str:
         """Run a program in the first host's environment to its end."""
@@ -169,15 +208,17 @@ class World:
             "settings": self.plan.settings,
             "harness": self.plan.harness,
         }
-        self._program("-m", "chaos.seed", self.shop_url, self.ledger_url, json.dumps(options))
+        self._program("-m", "chaos.seed", *self._urls_for_us(), json.dumps(options))
         ((self.installation,),) = self.store.query("SELECT min(id) FROM flows_installation")
 
     def wait_for_web(self) -> None:
-        wait_until_answers(f"http://127.0.0.1:{self.host.port}", seconds=START_SECONDS)
+        wait_until_answers(self._web_url, seconds=START_SECONDS)
 
     def _end(self) -> None:
         for host in self.hosts:
             host.stop()
+        for proxy in [*self.proxies.values(), *self.database_proxies]:
+            proxy.__exit__()
         for standin in self._standins:
             standin.terminate()
         for standin in self._standins:
