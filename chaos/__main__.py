@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 
-from chaos import infra, matrix, random_run
-from chaos.report import infra_table, matrix_table, random_table
+from chaos import infra, matrix, random_run, two_hosts
+from chaos.report import infra_table, matrix_table, random_table, two_hosts_table
 
 
 def main() -> int:
@@ -31,6 +31,10 @@ def main() -> int:
         troubles = infra.run(seed=options.seed, keep=options.keep, only=options.only, say=say)
         print(json.dumps(troubles.as_json(), indent=2) if options.json else infra_table(troubles))
         return 0 if troubles.passed else 1
+    if options.two_hosts:
+        hosts = two_hosts.run(seed=options.seed, keep=options.keep, say=say)
+        print(json.dumps(hosts.as_json(), indent=2) if options.json else two_hosts_table(hosts))
+        return 0 if hosts.passed else 1
     outcome = random_run.run(
         random_run.Options(
             minutes=1.5 if options.short else options.minutes,
@@ -54,6 +58,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--matrix", action="store_true", help="each write operation × each moment × each victim")
     parser.add_argument("--infra", action="store_true", help="database, queue, disk and network fail under load")
+    parser.add_argument(
+        "--two-hosts", action="store_true", help="one database, two hosts; one is cut off in mid-flight"
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="with --infra: only troubles whose name holds this")
     parser.add_argument("--minutes", type=float, default=20.0, help="how long orders come and processes die (20)")
     parser.add_argument(

@@ -17,8 +17,11 @@ MOST_ORDERS = 20_000
 class Load:
     """``start`` places orders at a steady rate until ``stop``; what happens to them later happens in any case."""
 
-    def __init__(self, world: World, *, seed: int, per_second: float, only_at_once: bool = False) -> None:
-        """:param only_at_once: leave out orders to which something happens later."""
+    def __init__(
+        self, world: World, *, seed: int, per_second: float, only_at_once: bool = False, most: int = MOST_ORDERS
+    ) -> None:
+        """:param only_at_once: leave out orders to which something happens later; ``most``: stop after so many."""
+        self._most = most
         self.world, self.per_second, self.only_at_once = world, per_second, only_at_once
         self._seed = seed
         self._stop = threading.Event()
@@ -33,6 +36,9 @@ class Load:
     def start(self) -> None:
         self._thread.start()
 
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """No new orders; returns when the last thing that happens to an order has happened."""
         self._stop.set()
@@ -42,7 +48,7 @@ class Load:
             raise RuntimeError(f"the load itself failed {len(self.failed)} times: {self.failed[:3]}")
 
     def _run(self) -> None:
-        planned = (plan for plan in orders(MOST_ORDERS, self._seed) if not (self.only_at_once and plan.later))
+        planned = (plan for plan in orders(self._most, self._seed) if not (self.only_at_once and plan.later))
         due = time.monotonic()
         while True:
             self._act_due()
@@ -53,7 +59,10 @@ class Load:
                         return
             elif now >= due:
                 due = max(due + 1 / self.per_second, now - 1)
-                self._submit(next(planned))
+                if (plan := next(planned, None)) is None:
+                    self._stop.set()
+                else:
+                    self._submit(plan)
             time.sleep(0.02)
 
     def _submit(self, plan: PlannedOrder) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chaos import infra, matrix
+from chaos import infra, matrix, two_hosts
 from chaos.faults import MOMENTS
 from chaos.random_run import Outcome
 
@@ -75,11 +75,25 @@ def infra_table(outcome: infra.Outcome) -> str:
         f"{'lost':>5} {'doubled':>8} {'stuck':>6}  the door answered"
     ]
     for row in found["rows"]:
-        door = ", ".join(f"{status} × {count}" for status, count in row["door"].items())
+        door = "; ".join([", ".join(f"{status} × {count}" for status, count in row["door"].items()), *row["notes"]])
         lines.append(
             f"{row['trouble']:32} {row['seconds']:6.1f}s {row['orders']:7d} {row['recovery_s']:13.1f}s "
-            f"{row['lost']:5d} {row['doubled']:8d} {row['stuck']:6d}  {door}{'; ' if row['notes'] else ''}{'; '.join(row['notes'])}"
+            f"{row['lost']:5d} {row['doubled']:8d} {row['stuck']:6d}  {door}"
         )
         lines += [f"    {text}" for text in row["details"]]
     lines += [f"skipped: {text}" for text in found["skipped"]]
     return "\n".join([*lines, f"lease + settle time: {found['lease_plus_settle_s']:g} s"])
+
+
+def two_hosts_table(outcome: two_hosts.Outcome) -> str:
+    found = outcome.as_json()
+    lines = [f"two hosts on one PostgreSQL and Redis, apart by {found['separation']}"]
+    for row in found["parts"]:
+        recovery = "" if row["recovery_s"] is None else f", finished by the other after {row['recovery_s']} s"
+        lines.append(
+            f"  {row['part']}: {row['effects']} effects, lost {row['lost']}, doubled {row['doubled']}, "
+            f"stuck {row['stuck']}{recovery}; {'; '.join(row['notes'])} {row['failed']}".rstrip()
+        )
+        lines += [f"    {text}" for text in row["details"]]
+    same = "the same" if found["same_as_one_host"] else "NOT the same"
+    return "\n".join([*lines, f"books {same} as with one host; lease + settle time {found['lease_plus_settle_s']:g} s"])
