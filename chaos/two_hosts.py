@@ -22,6 +22,8 @@ SETTLE_AT_MOST = 90.0
 CAUGHT_SECONDS = 30.0
 AWAY_SECONDS = 12.0
 HELD = 6
+WANTED = 3
+"""So many orders the second host has in its hands before it is cut off."""
 
 
 @dataclass
@@ -153,13 +155,13 @@ def _cut(world: World, name: str, cut: Callable[[], None], join: Callable[[], No
         faults.arm("kashflow", f"held-{number}", moment, ["InsertInvoice", "InsertInvoicePayment"], times=HELD)
     deadline = time.monotonic() + CAUGHT_SECONDS
     held: list[str] = []
-    while not held and time.monotonic() < deadline:
+    while len(held) < WANTED and time.monotonic() < deadline:
         _place(world)
         time.sleep(0.25)
         held = _records_of(world, victim)
     cut()
     cut_at = time.monotonic()
-    held = held or _records_of(world, victim)
+    held = _records_of(world, victim) or held
     faults.clear()
     part = Part(name, Count(0, [], [], []), notes=[f"held by the host that was cut off: {len(held)}"])
     try:
