@@ -176,9 +176,11 @@ def poll_failed(poll: ClaimedPoll, error: ConnectorError) -> None:
     row = PollCursor.unscoped.filter(pk=poll.cursor_id, fence=poll.fence).first()
     if row is not None:
         POLLS.add(poll.connector, poll.trigger, "attention" if isinstance(error, NeedsAttention) else "failed")
-        pause = min(LONGEST_PAUSE_SECONDS, row.interval_seconds * 2 ** min(row.failures, 6))
         wish = error.after_seconds if isinstance(error, Retryable) and error.after_seconds else 0.0
+        # Waiting for a circuit or a budget is not failing: it must not put the next look off longer and longer.
+        waits = isinstance(error, Retryable) and not error.counts
+        pause = row.interval_seconds * (1 if waits else 2 ** min(row.failures, 6))
         row.due_at = database_now() + timedelta(seconds=max(wish, min(pause, LONGEST_PAUSE_SECONDS)))
         row.lease_expires_at, row.latest_error = None, error.customer_text
-        row.failures += 1
+        row.failures += not waits
         row.save(update_fields=["due_at", "lease_expires_at", "latest_error", "failures"])

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from connections.models import Connection
-from connectors.base.errors import Retryable
+from connectors.base.errors import NotSent, Retryable
 from connectors.base.triggers import BadSignature, Hint, MalformedHook, Webhook
 from connectors.registry import CONNECTORS
 from flows.models import Installation
@@ -101,6 +101,14 @@ class TestPolls:
             cursor.refresh_from_db()
             pauses.append((cursor.due_at - database_now()).total_seconds())
         assert pauses[0] < 31 and pauses[0] < pauses[1] < pauses[2]
+
+    def test_waiting_for_a_circuit_does_not_space_polls_out(self, installation, cursor):
+        for _ in range(8):
+            (poll,) = polls_claim(worker="one", limit=4, lease_seconds=60)
+            polling.poll_failed(poll, NotSent("The circuit is open.", after_seconds=3, counts=False))
+            cursor.refresh_from_db()
+            assert 0 < (cursor.due_at - database_now()).total_seconds() <= 30 and cursor.failures == 0
+            poll_due()
 
     def test_every_installation_of_the_shop_hears_it(self, installation, cursor, organisation):
         second = install(
