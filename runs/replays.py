@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Case, F, QuerySet, SmallIntegerField, Value, When
+from django.db.models import Case, F, Q, QuerySet, SmallIntegerField, Value, When
 
 from runs.inbox import PRIORITY_IMPORT, News, news_store
 from runs.models import CauseAction, InboxEvent, Record, Replay, Run
@@ -214,7 +214,12 @@ def _replay(event: InboxEvent, how: How, at: datetime, by: User | None, action: 
 
 def _cancel(events: list[InboxEvent], reason: str, at: datetime) -> int:
     for some in _chunks(events):
-        InboxEvent.unscoped.filter(pk__in=[event.pk for event in some]).delete()
+        rows = InboxEvent.unscoped.filter(pk__in=[event.pk for event in some])
+        # A write without an answer may still land: such events stay until the settle time is over, without a run, so
+        # that the next news about their records cannot come too early (rule C3).
+        settling = Q(not_before__gt=at)
+        rows.exclude(settling).delete()
+        rows.filter(settling).update(state=InboxEvent.State.HELD, run=None, attempts=0, counted_failures=0)
         Run.unscoped.filter(pk__in=[event.run_id for event in some]).exclude(state__in=Run.TERMINAL).update(
             state=Run.State.CANCELLED, reason=reason, finished_at=at, next_attempt_at=None
         )

@@ -11,6 +11,8 @@ from runs.host import AttemptLease
 from runs.inbox import PRIORITY_IMPORT, News, events_release, news_store
 from runs.journal import Ending, Entry, entries_write
 from runs.models import Alert, InboxEvent, Record, RecordLink, Run
+from runs.replays import run_cancel
+from runs.retention import forget_old
 from tenants.clock import database_now
 from tests.runs.worlds import installation_of
 
@@ -37,6 +39,10 @@ def end(claimed, state="done", **facts):
 
 def event():
     return InboxEvent.unscoped.get()
+
+
+def let_settle():
+    InboxEvent.unscoped.update(due_at=database_now(), not_before=None)
 
 
 class TestOneRecordAtATime:
@@ -145,6 +151,27 @@ class TestSettling:
         events_release(organisation_id=organisation.pk, record_ids=ids, at=database_now(), via="replay")
         assert claim() == []
         assert event().due_at == event().not_before
+
+    def test_letting_go_cannot_shorten_it_for_the_next_news(self, installation):
+        news(installation, "1")
+        end(*claim(), "waiting", clean=False, settle_seconds=30)
+        assert run_cancel(run=Run.unscoped.get(), reason="enough", at=database_now(), by=None)
+        assert claim() == [], "it was let go"
+        news(installation, "1")
+        assert claim() == []
+        assert event().due_at == event().not_before
+        let_settle()
+        (claimed,) = claim()
+        assert claimed.may_be_a_repeat and claimed.attempt == 1
+
+    def test_what_letting_go_leaves_behind_is_forgotten(self, installation):
+        news(installation, "1")
+        end(*claim(), "waiting", clean=False, settle_seconds=30)
+        run_cancel(run=Run.unscoped.get(), reason="enough", at=database_now(), by=None)
+        forget_old(database_now())
+        assert InboxEvent.unscoped.exists()
+        forget_old(database_now() + timedelta(seconds=31))
+        assert not InboxEvent.unscoped.exists()
 
     def test_an_unknown_outcome_with_news_meanwhile_waits_as_well(self, installation):
         news(installation, "1")
