@@ -204,8 +204,11 @@ def _replay(event: InboxEvent, how: How, at: datetime, by: User | None, action: 
         action=action,
         attempt=event.attempts + 1,
         merged=event.merged,
-        # Another version may ask other questions: what was read for the old one answers none of them.
-        resume=how.resume and (how.own_version or event.run.pair_version_id == present),
+        # Another version may ask other questions: what was read for the old one answers none of them. And an event
+        # that waits may wait because of news that came after it was read.
+        resume=how.resume
+        and event.state != InboxEvent.State.WAITING
+        and (how.own_version or event.run.pair_version_id == present),
         pair_version_id=event.run.pair_version_id if how.own_version else present,
         by_label=by.email if by else "",
         asked_at=at,

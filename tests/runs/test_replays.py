@@ -133,6 +133,14 @@ class TestResume:
         assert self.reads(world) == ["get 1"]
         assert "11.00" in {document.total for document in world.documents}
 
+    def test_news_between_the_failure_and_the_word_makes_it_read_anew(self, installation, world, dead):
+        world.orders["1"] = "11.00"
+        tell(installation, "1")
+        replay(installation, dead, 3, resume=True)
+        drain()
+        assert self.reads(world) == ["get 1"]
+        assert "11.00" in {document.total for document in world.documents}
+
     def test_the_attempt_after_it_reads_anew(self, installation, world, dead):
         world.write_fails["1"] = REFUSED
         replay(installation, dead, 3, resume=True)
