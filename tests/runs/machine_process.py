@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import OperationalError
 
 from connectors.base.errors import OutcomeUnknown
+from connectors.base.sending import before_sending
 from runs.attempts import attempt_run
 from runs.claim import Claimed
 from runs.events import event_data, needs_database
@@ -59,7 +61,8 @@ class Process:
         self.claims: dict[asyncio.Task[None], Claimed] = {}
         self._provider = provider
         self._database = database
-        self._plans: dict[int, Plan] = {}
+        self._contexts: dict[asyncio.Task[None], Context] = {}
+        self._contexts: dict[asyncio.Task[None], Context] = {}
         self._waiting: list[Step] = []
         self._loop = _Loop(provider)
         self._commits = self._loop.run_until_complete(self._group_commit())
@@ -77,7 +80,10 @@ class Process:
         return list(self.claims.values())
 
     def take(self, claimed: Claimed, plan: Plan) -> None:
-        self.claims[self._loop.create_task(self._attempt(claimed, plan))] = claimed
+        context = copy_context()
+        task = self._loop.create_task(self._attempt(claimed, plan), context=context)
+        self.claims[task] = claimed
+        self._contexts[task] = context
         self._turn()
 
     def steps(self) -> list[Step]:
@@ -103,9 +109,11 @@ class Process:
         self._turn()
 
     def close(self) -> None:
-        """Killed: nothing of it runs any more, not even its exits. What it has sent is on its way."""
+        """Killed: nothing of it reaches the world any more. What it has sent is on its way."""
         for task in [*self.claims, *self._background]:
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+        for task in self.claims:  # their exits run in their own context, or they complain when they are collected
+            self._contexts[task].run(task.get_coro().close)
         self._waiting.clear()
         self._loop.close()
 
@@ -115,7 +123,7 @@ class Process:
             self._loop.run_forever()
         self._waiting = [step for step in self._waiting if not step.future.done()]
         for task in [task for task in self.claims if task.done()]:
-            del self.claims[task]
+            del self.claims[task], self._contexts[task]
             error = task.exception()
             if error is not None and not isinstance(error, OperationalError):
                 raise AssertionError(f"{self.name}: an attempt ended without an ending") from error
@@ -178,11 +186,10 @@ class _Client:
         return result
 
     async def write(self, reference: str, effect_key: str) -> Written:
-        sent: tuple[Written, Fate] = await self._wait(
-            "send", reference, lambda fate: (self._provider.send(reference, effect_key, fate), fate)
-        )
-        row, fate = sent
-        return await self._answer(row, fate)
+        fate: Fate = await self._wait("send", reference, lambda fate: fate)
+        if (ask := before_sending.get()) is not None:
+            ask()  # as every socket of ours does
+        return await self._answer(self._provider.send(reference, effect_key, fate), fate)
 
     async def _answer(self, row: Written, fate: Fate) -> Written:
         def answered(_: Fate) -> Written:
