@@ -15,7 +15,6 @@ from bench.sixcall.tenant import Tenant
 from bench.stack import Stack
 from bench.stub import Stub
 
-
 LONGEST_SECONDS = 600.0  # one drain for all orders; the stop file ends it
 
 

@@ -23,8 +23,10 @@ from telemetry.shared import registry
 
 log = logging.getLogger(__name__)
 
-# Several scrapers, or one that asks often, cost the database no more than one look each few seconds.
+# Several scrapers, or one that asks often, cost the database one look each few seconds; and where a look is
+# long (a million events wait), no more than a twentieth of the time.
 LOOK_AGAIN_SECONDS = 3.0
+REST_AFTER_A_LOOK = 20.0
 LONGEST_LOOK_SECONDS = 5.0
 
 
@@ -87,16 +89,18 @@ class _Engine:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._looked_at = float("-inf")
+        self._look_again_at = float("-inf")
         self._text = b""
         self._registry = CollectorRegistry()
         self._registry.register(EngineCollector())
 
     def text(self) -> bytes:
         with self._lock:
-            if time.monotonic() - self._looked_at >= LOOK_AGAIN_SECONDS:
+            started = time.monotonic()
+            if started >= self._look_again_at:
                 self._text = generate_latest(self._registry)
-                self._looked_at = time.monotonic()
+                took = time.monotonic() - started
+                self._look_again_at = started + max(LOOK_AGAIN_SECONDS, REST_AFTER_A_LOOK * took)
             return self._text
 
 

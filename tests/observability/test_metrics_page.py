@@ -111,6 +111,25 @@ class TestEngine:
         assert said("causeway_database_up") == 0
         assert b"causeway_news_total" in ask().content
 
+    def test_a_long_look_is_followed_by_a_longer_rest(self, monkeypatch, django_assert_num_queries):
+        clock = [100.0]
+        monkeypatch.setattr(metrics.time, "monotonic", lambda: clock[0])
+        real = metrics.gauges.queue_look
+
+        def slow():
+            clock[0] += 2.0
+            return real()
+
+        monkeypatch.setattr(metrics.gauges, "queue_look", slow)
+        engine = metrics._Engine()
+        engine.text()
+        clock[0] = 139.0
+        with django_assert_num_queries(0):
+            engine.text()
+        clock[0] = 141.0
+        engine.text()
+        assert clock[0] == 143.0
+
     def test_asking_often_costs_the_database_one_look(self, installation, django_assert_num_queries):
         ask()
         with django_assert_num_queries(0):
