@@ -125,7 +125,7 @@ def fact_rows(value: Any) -> dict[str, Any]:
 
 def _rows(value: Any) -> list[tuple[str, Any, list[dict[str, Any]]]]:
     if not isinstance(value, Mapping):
-        return [("", value, [])]
+        return [("", "–" if value in (None, "") else value, [])]
     rows: list[tuple[str, Any, list[dict[str, Any]]]] = []
     for key, inner in value.items():
         if isinstance(inner, list) and inner and all(isinstance(one, Mapping) for one in inner):
