@@ -18,7 +18,7 @@ from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 
 from connections.circuits import troubles_forget
-from runs.models import HookRefusal, InboxEvent, Record, RetentionMark, Run, SearchTerm, StepBatch
+from runs.models import CauseAction, HookRefusal, InboxEvent, Record, RetentionMark, Run, SearchTerm, StepBatch
 
 BATCH = 1_000
 REFUSALS_KEPT = timedelta(days=30)
@@ -43,6 +43,7 @@ def forgetting(at: datetime) -> Iterator[Forgotten]:
     yield from _rows_delete("search_terms", SearchTerm.unscoped.all(), "created_at", payloads_until)
     yield from _steps_delete(runs_until)
     yield from _runs_delete(runs_until)
+    yield from _rows_delete("cause_actions", CauseAction.unscoped.all(), "created_at", runs_until)
     yield from _rows_delete("refusals", HookRefusal.objects.all(), "received_at", at - REFUSALS_KEPT)
     # What remained of events a person let go while a write of theirs could still land.
     yield "let_go", InboxEvent.unscoped.filter(state=InboxEvent.State.HELD, run=None, not_before__lt=at)._raw_delete("default")
