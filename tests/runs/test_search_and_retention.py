@@ -83,7 +83,7 @@ class TestFinishedRuns:
             _attempt(installation, str(number), search={}, ending=Ending("done"))
         later = database_now() + timedelta(days=101)
         forget_old(later)
-        with django_assert_max_num_queries(15):
+        with django_assert_max_num_queries(16):
             assert sum(forget_old(later).values()) == 0
 
 
