@@ -101,10 +101,7 @@ class CustomersOfA(PartOfA):
     # Writes -----------------------------------------------------------------------------------------------------------
 
     async def create_customer(self, wanted: Customer) -> int:
-        """A row, its role, then everything ``update_customer`` writes.
-
-        Each step compares first, so a call cut short is finished by the next one.
-        """
+        """A row, its role, then everything ``update_customer`` writes; a call cut short is finished by the next one."""
         moment = as_utc_text(self.now())
         body = await self.calls.write(
             "POST",
@@ -126,15 +123,23 @@ class CustomersOfA(PartOfA):
         return shape.id
 
     async def update_customer(self, present: CustomerParts, wanted: Customer) -> None:
+        """Several calls, each of which compares first. What a look takes for the whole comes last.
+
+        A look reads a name from the customer, else from the address: so missing names come before the address, and
+        others after it. A call cut short then leaves something that differs.
+        """
         shape = present.shape
         if shape is None:
             raise ValueError("a customer without a row cannot be updated")
         await self._ensure_role(shape.id)
-        for key, value in _wanted_names(wanted).items():
-            if value and present.names.get(key, "") != value:
-                await self._save_name(shape.id, key, value)
+        names = {
+            key: value for key, value in _wanted_names(wanted).items() if value and value != present.names.get(key)
+        }
+        missing = {key: value for key, value in names.items() if not present.names.get(key)}
+        await self._save_names(shape.id, missing)
         if wanted.address is not None:
             await self._write_address(shape, present.billing, wanted)
+        await self._save_names(shape.id, {key: value for key, value in names.items() if key not in missing})
 
     async def _ensure_role(self, customer_id: int) -> None:
         # Without it the customer counts as a guest, and a scheduled task of the shop deletes old guests.
@@ -153,14 +158,15 @@ class CustomersOfA(PartOfA):
                 body={"customer_id": customer_id, "customer_role_id": role_id},
             )
 
-    async def _save_name(self, customer_id: int, key: str, value: str) -> None:
-        await self.calls.write(
-            "POST",
-            f"GenericAttribute/SaveAttribute/0/{customer_id}",
-            operation="POST GenericAttribute/SaveAttribute",
-            what=f"{key} of customer {customer_id}",
-            params={"entityTypeName": "Customer", "key": key, "value": value},
-        )
+    async def _save_names(self, customer_id: int, names: Mapping[str, str]) -> None:
+        for key, value in names.items():
+            await self.calls.write(
+                "POST",
+                f"GenericAttribute/SaveAttribute/0/{customer_id}",
+                operation="POST GenericAttribute/SaveAttribute",
+                what=f"{key} of customer {customer_id}",
+                params={"entityTypeName": "Customer", "key": key, "value": value},
+            )
 
     async def _write_address(self, shape: CustomerShape, present: AddressShape | None, wanted: Customer) -> None:
         changes = await self._address_row(wanted)
@@ -174,22 +180,38 @@ class CustomersOfA(PartOfA):
                     "PUT", "Address/Update", operation="PUT Address/Update", what="Address", body=merged
                 )
             return
+        attached = await self._attached_address(shape.id, changes)
+        await self._bill_to(shape.id, attached or await self._attach_new_address(shape.id, changes))
+
+    async def _attached_address(self, customer_id: int, wanted: Mapping[str, Any]) -> int | None:
+        """One that an earlier call attached before it was cut short."""
+        body = await self.calls.read(
+            f"Customer/GetAddressesByCustomerId/{customer_id}",
+            operation="GET Customer/GetAddressesByCustomerId",
+            what=f"Addresses of customer {customer_id}",
+        )
+        rows = [row for row in body or [] if isinstance(row, dict)]
+        same = (row for row in rows if all(row.get(member) == value for member, value in wanted.items()))
+        return next((int(row["id"]) for row in same if row.get("id")), None)
+
+    async def _attach_new_address(self, customer_id: int, values: Mapping[str, Any]) -> int:
         body = await self.calls.write(
             "POST",
             "Address/Create",
             operation="POST Address/Create",
             what="Address",
-            body={**changes, "created_on_utc": as_utc_text(self.now())},
+            body={**values, "created_on_utc": as_utc_text(self.now())},
         )
-        await self._attach_address(shape.id, parse(AddressShape, body, "Address").id)
-
-    async def _attach_address(self, customer_id: int, address_id: int) -> None:
+        address_id = parse(AddressShape, body, "Address").id
         await self.calls.write(
             "GET",
             f"Customer/InsertCustomerAddress/{customer_id}/{address_id}",
             operation="GET Customer/InsertCustomerAddress",
             what=f"Address of customer {customer_id}",
         )
+        return address_id
+
+    async def _bill_to(self, customer_id: int, address_id: int) -> None:
         row = await self.calls.read(
             f"Customer/GetById/{customer_id}", operation="GET Customer/GetById", what=f"Customer {customer_id}"
         )
