@@ -57,7 +57,6 @@ class Env(BaseSettings):
     email_url: SecretStr = SecretStr("")
     alert_email_from: str = "alerts@causeway.invalid"
     max_hook_bytes: int = 1_000_000
-    hook_target_seconds: float = 2.0
     payload_days: int = 90
     run_days: int = 730
 

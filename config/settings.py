@@ -158,7 +158,6 @@ STOP_FILE = ENV.stop_file
 LEASE_SECONDS = ENV.lease_seconds
 SWEEP_SECONDS = ENV.sweep_seconds
 MAX_HOOK_BYTES = ENV.max_hook_bytes
-HOOK_TARGET_SECONDS = ENV.hook_target_seconds
 PAYLOAD_DAYS = ENV.payload_days
 RUN_DAYS = ENV.run_days
 METRICS_DIR = VAR_DIR / "metrics"

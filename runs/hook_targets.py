@@ -1,4 +1,8 @@
-"""Whose a webhook address is, and who listens to it, remembered for a moment by each web process."""
+"""Whose a webhook address is, and who listens to it, remembered by each web process on PostgreSQL.
+
+What is remembered carries a stamp of everything it was made from, and news is stored only where the stamp still holds,
+in the same statement: a revoked connection, a new secret or an installation switched on a moment ago count at once.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,16 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from connections.models import Connection
 from connectors.base.triggers import Webhook
 from connectors.registry import CONNECTORS
 from flows.models import Installation
+from runs.inbox_statement import Listening, can_store_at_once, stamp_of
 from runs.plans import listeners_of
 
 MOST_REMEMBERED = 20_000
+# Opened secrets of addresses that nobody calls any more do not stay for ever.
+LONGEST_REMEMBERED_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class HookTarget:
     webhook: Webhook
     secret: str
     listeners: tuple[tuple[Installation, frozenset[str]], ...]
+    listening: Listening | None
 
 
 class _Remembered:
@@ -38,14 +44,14 @@ class _Remembered:
     def get(self, public_id: str) -> HookTarget | None:
         with self._lock:
             read_at, target = self._known.get(public_id, (0.0, None))
-            if target is None or time.monotonic() - read_at >= settings.HOOK_TARGET_SECONDS:
+            if target is None or time.monotonic() - read_at >= LONGEST_REMEMBERED_SECONDS:
                 return None
             self._known.move_to_end(public_id)
             return target
 
-    def put(self, public_id: str, target: HookTarget, read_at: float) -> None:
+    def put(self, public_id: str, target: HookTarget) -> None:
         with self._lock:
-            self._known[public_id] = (read_at, target)
+            self._known[public_id] = (time.monotonic(), target)
             self._known.move_to_end(public_id)
             while len(self._known) > MOST_REMEMBERED:
                 self._known.popitem(last=False)
@@ -54,24 +60,28 @@ class _Remembered:
 _remembered = _Remembered()
 
 
-def hook_target(public_id: str) -> HookTarget | Connection | None:
-    """:returns: the target; a connection that takes no calls (any more); None where the address is nobody's.
+def hook_target(public_id: str, *, anew: bool = False) -> HookTarget | Connection | None:
+    """:param anew: what is remembered has proved old.
 
-    A change of the connection, its secret or its installations is noticed after ``HOOK_TARGET_SECONDS``.
+    :returns: the target; a connection that takes no calls (any more); None where the address is nobody's.
     """
-    if (known := _remembered.get(public_id)) is not None:
+    if not anew and (known := _remembered.get(public_id)) is not None:
         return known
-    read_at = time.monotonic()
     rows = Connection.unscoped.select_related("organisation")
     connection = rows.filter(webhook_public_id=public_id).first()
     webhook = CONNECTORS[connection.connector].webhook if connection else None
     if connection is None or webhook is None or connection.state == Connection.State.REVOKED:
         return connection
+    # The stamp first: what changes while we read makes it an old one, never the other way round.
+    listening = Listening(connection.pk, stamp_of(connection.pk)) if can_store_at_once() else None
+    connection.refresh_from_db()
     target = HookTarget(
         connection,
         webhook,
         connection.sealed_get("sealed_webhook_secret").decode(),
         tuple((installation, frozenset(types)) for installation, types in listeners_of(connection)),
+        listening,
     )
-    _remembered.put(public_id, target, read_at)
+    if listening is not None and target.listeners:  # without a listener nothing is stored and no stamp is looked at
+        _remembered.put(public_id, target)
     return target

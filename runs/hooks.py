@@ -19,6 +19,7 @@ from connectors.base.triggers import BadSignature, Hint, MalformedHook
 from connectors.registry import CONNECTORS
 from runs.hook_targets import HookTarget, hook_target
 from runs.inbox import News, news_store
+from runs.inbox_statement import ListenersChanged
 from runs.models import HookRefusal, Run
 from telemetry import tracing
 from telemetry.metrics import HOOKS
@@ -34,8 +35,11 @@ def hook_receive(request: HttpRequest, public_id: str) -> HttpResponse:
     given = tracing.incoming(request.META.get("HTTP_TRACEPARENT"))
     try:
         with tracing.span("webhook", parent=given, kind=tracing.SpanKind.SERVER):
-            answer = _receive(request, public_id, tracing.traceparent() or given)
-    except DatabaseError:
+            try:
+                answer = _receive(request, public_id, tracing.traceparent() or given)
+            except ListenersChanged:
+                answer = _receive(request, public_id, tracing.traceparent() or given, anew=True)
+    except (DatabaseError, ListenersChanged):
         log.exception("a webhook could not be stored; the sender is asked to try again")
         answer = Answer("unavailable", "", 503, "We cannot store this now. Please send it again.")
         answer.headers["Retry-After"] = "30"
@@ -51,10 +55,10 @@ class Answer(HttpResponse):
         self.meaning, self.connector = meaning, connector
 
 
-def _receive(request: HttpRequest, public_id: str, traceparent: str) -> Answer:
+def _receive(request: HttpRequest, public_id: str, traceparent: str, *, anew: bool = False) -> Answer:
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.MAX_HOOK_BYTES:
         return _refuse(None, public_id, 413, "too_large", f"body larger than {settings.MAX_HOOK_BYTES} bytes")
-    target = hook_target(public_id)
+    target = hook_target(public_id, anew=anew)
     if not isinstance(target, HookTarget):
         return _refuse(target, public_id, 404, "unknown", "unknown hook")
     connector = target.connection.connector
@@ -72,7 +76,7 @@ def _deliver(request: HttpRequest, target: HookTarget, public_id: str, tracepare
     request.log_fields = {"tenant": connection.organisation_id, "connection": str(connection.pk)}  # type: ignore[attr-defined]
     headers = {key.lower(): value for key, value in request.headers.items()}
     try:
-        target.webhook.verify(headers, body, target.secret)
+        target = _verified(target, public_id, headers, body)
         hints = target.webhook.parse(headers, body)
     except BadSignature as error:
         return _refuse(connection, public_id, 400, "signature", f"signature: {error}")
@@ -89,14 +93,36 @@ def _deliver(request: HttpRequest, target: HookTarget, public_id: str, tracepare
     return Answer("stored", connection.connector, 200, f"stored {stored}")
 
 
+def _verified(target: HookTarget, public_id: str, headers: dict[str, str], body: bytes) -> HookTarget:
+    """:raises BadSignature: by what is known, and by what is so now: the secret may be a new one."""
+    try:
+        target.webhook.verify(headers, body, target.secret)
+        return target
+    except BadSignature:
+        present = hook_target(public_id, anew=True)
+        if not isinstance(present, HookTarget) or present.secret == target.secret:
+            raise
+        present.webhook.verify(headers, body, present.secret)
+        return present
+
+
 def hints_store(target: HookTarget, hints: list[Hint], *, traceparent: str = "") -> int:
-    """One event per named record and listening installation; committed before this returns."""
+    """One event per named record and listening installation; committed before this returns.
+
+    :raises ListenersChanged: somebody else listens now; what was stored so far may be stored again.
+    """
     stored = 0
     for installation, record_types in target.listeners:
         news = [
             News(hint.record_type, hint.record_id, hint.label) for hint in hints if hint.record_type in record_types
         ]
-        stored += news_store(installation=installation, news=news, via=Run.Via.WEBHOOK, traceparent=traceparent)
+        stored += news_store(
+            installation=installation,
+            news=news,
+            via=Run.Via.WEBHOOK,
+            traceparent=traceparent,
+            listening=target.listening,
+        )
     return stored
 
 

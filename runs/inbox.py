@@ -14,7 +14,7 @@ from django.db.models import Case, F, SmallIntegerField, Value, When
 
 from flows.models import Installation
 from runs.contention import tried_again
-from runs.inbox_statement import can_store_at_once, news_store_at_once
+from runs.inbox_statement import Listening, can_store_at_once, news_store_at_once
 from runs.models import InboxEvent, Record, Run
 from runs.wake import nudge_after_commit, nudge_soon
 from telemetry.metrics import NEWS
@@ -42,11 +42,14 @@ def news_store(
     at: datetime | None = None,
     priority: int = PRIORITY_LIVE,
     traceparent: str = "",
+    listening: Listening | None = None,
 ) -> int:
     """Store news durably; returns how many records it woke (equal fingerprints wake nobody).
 
     :param at: when it came; the database's present moment where it is not said.
     :param traceparent: the trace the news belongs to; kept with an event that it opens.
+    :param listening: store it only while this holds.
+    :raises ListenersChanged: it does not.
     """
     # In one order everywhere, so that two senders of the same records wait for each other instead of deadlocking.
     items = {(item.record_type, item.record_id): item for item in sorted(news, key=_in_order)}
@@ -54,7 +57,9 @@ def news_store(
         return 0
     if _is_plain(items.values(), via) and can_store_at_once():
         told = [(item.record_type, item.record_id, item.label) for item in items.values()]
-        opened = news_store_at_once(installation, told, via=via, priority=priority, traceparent=traceparent)
+        opened = news_store_at_once(
+            installation, told, via=via, priority=priority, traceparent=traceparent, listening=listening
+        )
         if opened is not None:
             nudge_soon()
             _count(via, opened=opened, merged=len(items) - opened)

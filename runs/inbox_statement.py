@@ -6,7 +6,9 @@ It says exactly what ``runs.inbox`` says with several; whatever is not the commo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import OperationalError, connection
 
@@ -18,9 +20,17 @@ _RECORD, _EVENT = Record._meta.db_table, InboxEvent._meta.db_table
 
 # Records are never locked here (DO NOTHING): flushes and claims lock events before records. An event that is being
 # finished makes the upsert wait, and is then gone: its successor is inserted. One that is being claimed is told: dirty.
+# Everything a webhook's acceptance rests on. ``updated_at`` moves with every change of an installation.
+_STAMP = """
+SELECT md5(concat_ws('|', c.state, c.account_id, md5(c.sealed_webhook_secret), (
+    SELECT string_agg(concat_ws(':', i.id, i.state, i.pair_version_id, i.updated_at), ',' ORDER BY i.id)
+    FROM flows_installation i WHERE i.source_id = c.id OR i.target_id = c.id)))
+FROM connections_connection c WHERE c.id = %b"""
+
 _STATEMENT = f"""
 WITH given AS (
     SELECT * FROM unnest(%b::text[], %b::text[], %b::text[]) AS g(record_type, record_id, label)
+    WHERE %b::text IS NULL OR %b = ({_STAMP})
 ), made AS (
     INSERT INTO {_RECORD} (organisation_id, installation_id, lane, record_type, record_id, label, fingerprint,
                            observation, attempt_open, unclean, imported, facts, generation, reference_suffix,
@@ -52,13 +62,30 @@ RETURNING e.merged
 """  # noqa: S608 - our own table names
 
 
+@dataclass(frozen=True)
+class Listening:
+    """That these installations listen to the connection was true when ``stamp`` was taken."""
+
+    connection_id: UUID
+    stamp: str
+
+
+class ListenersChanged(Exception):
+    """Somebody switched, connected or revoked meanwhile. Nothing was stored; find out anew who listens."""
+
+
+def stamp_of(connection_id: UUID) -> str:
+    """:raises IndexError: there is no such connection."""
+    return str(statement_run(_STAMP, [connection_id])[0][0][0])
+
+
 def can_store_at_once() -> bool:
     """Only on PostgreSQL, and only outside a transaction: the statement commits by itself."""
     return connection.vendor == "postgresql" and not connection.in_atomic_block
 
 
 def _told(values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Once more on a new connection where the old one is gone (a restart of the database): storing twice is harmless."""
+    """Once more on a new connection where the old one is gone (the database restarted): storing twice is harmless."""
     try:
         return statement_run(_STATEMENT, values)[0]
     except OperationalError:
@@ -69,7 +96,13 @@ def _told(values: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def news_store_at_once(
-    installation: Installation, items: Sequence[tuple[str, str, str]], *, via: str, priority: int, traceparent: str = ""
+    installation: Installation,
+    items: Sequence[tuple[str, str, str]],
+    *,
+    via: str,
+    priority: int,
+    traceparent: str = "",
+    listening: Listening | None = None,
 ) -> int | None:
     """Store news without fingerprints; durable when it returns.
 
@@ -77,6 +110,7 @@ def news_store_at_once(
     :returns: how many events were opened, the others were merged. None where a record belongs to another installation
         of the same accounts, or another sender was just inserting it: the news is then to be stored the long way
         (again, for those that are stored already).
+    :raises ListenersChanged: ``listening`` does not hold any more.
     """
     tenant, own, lane = installation.organisation_id, installation.pk, installation.lane
     # In one order everywhere, so that two senders of the same records wait for each other instead of deadlocking.
@@ -85,7 +119,10 @@ def news_store_at_once(
     known = (tenant, lane, own)
     event = (tenant, own, via, priority, traceparent)
     given = (list(types), list(ids), [label[:200] for label in labels])
-    told = _told([*given, *record, *known, *event])
+    stamp, connection_id = (listening.stamp, listening.connection_id) if listening else (None, None)
+    told = _told([*given, stamp, stamp, connection_id, *record, *known, *event])
     if len(told) != len(items):
+        if listening is not None and stamp_of(listening.connection_id) != listening.stamp:
+            raise ListenersChanged
         return None
     return sum(merged == 0 for (merged,) in told)
