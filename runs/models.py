@@ -1,8 +1,8 @@
 """What did happen: records seen, events waiting, runs and their steps, remembered effects, cursors, alerts.
 
 The queue (``InboxEvent``) is small: one row per record with open work, deleted when finished. History (``Run``,
-``StepBatch``) is kept apart. Final states of a run are never overwritten (trigger-like guard: every write to a run is
-conditional on the event's fence).
+``StepBatch``) is kept apart. Final states of a run are never overwritten: every write is conditional, and a
+trigger of the database refuses what forgot to be (so it does when links are deleted).
 """
 
 from __future__ import annotations

@@ -46,10 +46,8 @@ def forgetting(at: datetime) -> Iterator[Forgotten]:
     yield from _rows_delete("cause_actions", CauseAction.unscoped.all(), "created_at", runs_until)
     yield from _rows_delete("refusals", HookRefusal.objects.all(), "received_at", at - REFUSALS_KEPT)
     # What remained of events a person let go while a write of theirs could still land.
-    yield (
-        "let_go",
-        InboxEvent.unscoped.filter(state=InboxEvent.State.HELD, run=None, not_before__lt=at)._raw_delete("default"),
-    )
+    let_go = InboxEvent.unscoped.filter(state=InboxEvent.State.HELD, run=None, not_before__lt=at)
+    yield "let_go", let_go._raw_delete("default")  # nothing points at an event
     yield "sessions", Session.objects.filter(expire_date__lt=at).delete()[0]
     yield "troubles", troubles_forget(older_than=TROUBLES_KEPT)
 

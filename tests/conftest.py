@@ -19,6 +19,21 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
             database.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _tables_can_be_emptied():
+    """SQLite empties tables row by row, and remembered effects go only with suspended organisations."""
+    operations = type(databases["default"].ops)
+    usual = operations.sql_flush
+
+    def sql_flush(self, *args, **options):
+        return ["UPDATE tenants_organisation SET suspended_at = created_at", *usual(self, *args, **options)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        if databases["default"].vendor == "sqlite":
+            patch.setattr(operations, "sql_flush", sql_flush)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _quick_passwords(settings):
     """Hashing slowly is the point of a password hasher, and no test's."""

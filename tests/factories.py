@@ -153,3 +153,12 @@ class RunFactory(DjangoModelFactory):
                 due_at=NOW,
                 received_at=NOW,
             )
+
+
+def links_lose(links):
+    """As if these effects had never been remembered; the database allows it for suspended organisations only."""
+    organisations = Organisation.objects.filter(suspended_at=None, pk__in=links.values("organisation"))
+    suspended = list(organisations.values_list("pk", flat=True))
+    organisations.update(suspended_at=NOW)
+    links.delete()
+    Organisation.objects.filter(pk__in=suspended).update(suspended_at=None)

@@ -25,6 +25,8 @@ from runs.models import InboxEvent, RecordLink, Run
 from runs.plans import Plan, plans_load
 from runs.replays import How, run_cancel, runs_replay
 from tenants.clock import database_now
+from tenants.models import Organisation
+from tests.factories import NOW
 from tests.runs.machine_process import Process, Step
 from tests.runs.machine_provider import FATES, LEASE_SECONDS, SETTLE_SECONDS, Provider, papers_of
 
@@ -462,5 +464,7 @@ def rows(query: str) -> list[Any]:
 def rows_delete() -> None:
     """Whatever this room has stored; quicker than emptying tables, which are small here."""
     with transaction.atomic():  # references are checked when it commits
+        Organisation.objects.update(suspended_at=NOW)  # or the database keeps what is remembered
         for model in apps.get_app_config("runs").get_models():
             model._base_manager.all()._raw_delete(using="default")
+        Organisation.objects.update(suspended_at=None)

@@ -13,6 +13,7 @@ from runs.imports import import_collect, import_create, import_start
 from sandbox.common.server import running
 from sandbox.nopcommerce.standin import NopCommerce
 from tenants.clock import database_now
+from tests.factories import links_lose
 from tests.pairs.nopcommerce_kashflow.world import ledger_connection, shop_connection
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +108,7 @@ def test_invoice_made_by_hand_with_our_reference_is_adopted(world):
     _imported(world, placed)
     number = world.invoice(order)["invoice_number"]
     # As if nobody had ever told us: the document stands, our memory of it does not.
-    RecordLink.unscoped.filter(record__record_id=str(order), record__record_type="order").delete()
+    links_lose(RecordLink.unscoped.filter(record__record_id=str(order), record__record_type="order"))
     job = _imported(world, placed)
     assert job.outcome[str(order)] == "nothing_to_do", job.reasons
     assert world.invoice(order)["invoice_number"] == number

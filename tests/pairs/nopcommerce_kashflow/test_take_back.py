@@ -30,7 +30,7 @@ from runs.takebacks import (
 )
 from tenants.clock import database_now
 from tenants.models import AuditEntry, User
-from tests.factories import UserFactory
+from tests.factories import UserFactory, links_lose
 from tests.pairs.nopcommerce_kashflow.world import CHEQUE
 
 pytestmark = pytest.mark.django_db
@@ -251,7 +251,7 @@ def test_worker_lost_after_the_write_leaves_nothing_doubled(pair, paid, monkeypa
 def test_invoice_whose_answer_was_lost_is_taken_back_too(pair):
     """The worker died between writing and remembering: nothing is remembered, and the document is there."""
     order = posted(pair, paid=False)
-    RecordLink.unscoped.filter(record__record_id=str(order), operation="create_invoice").delete()
+    links_lose(RecordLink.unscoped.filter(record__record_id=str(order), operation="create_invoice"))
     Record.unscoped.filter(pk=record_of(order).pk).update(unclean=True)
     assert not selection_records(pair.installation, one(order)).exists()
     row = TakeBack.objects.create(
@@ -410,7 +410,7 @@ def test_import_of_the_wrong_month_is_taken_back_without_what_was_there_before(p
     for order in (by_hand, ours):
         if order == ours:
             taken_back(pair, order)
-        RecordLink.unscoped.filter(record=record_of(order)).delete()
+        links_lose(RecordLink.unscoped.filter(record=record_of(order)))
         record = record_of(order)
         Run.unscoped.filter(record=record).delete()
         record.delete()
