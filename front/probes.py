@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from front.health import healthz, readyz
 from front.metrics import metrics
+from telemetry.metrics import write_out
 
 _PROBES = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
 
@@ -24,6 +25,7 @@ class Probes:
             return self.get_response(request)
         if request.method not in ("GET", "HEAD"):
             return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
+        write_out()
         answer = probe(request)
         answer.headers["Cache-Control"] = "no-store"
         return answer

@@ -33,7 +33,7 @@ from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim, polls_
 from runs.resuming import beginning_of
 from runs.slots import slot_beat, slot_leave, slot_take
 from runs.wake import Bell
-from telemetry.metrics import CLAIM_EVENTS, CLAIM_SECONDS
+from telemetry.metrics import CLAIM_EVENTS, CLAIM_SECONDS, write_out
 
 log = logging.getLogger(__name__)
 
@@ -218,6 +218,7 @@ class Drain:
         while True:
             await asyncio.sleep(min(HEARTBEAT_SECONDS, self.lease_seconds / 12))
             try:
+                write_out()
                 await self.database.run(slot_beat, self.slot, self.worker)
                 if time.monotonic() - renewed >= self.lease_seconds / 4:
                     await self.database.run(

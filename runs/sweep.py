@@ -22,6 +22,7 @@ from runs.models import InboxEvent
 from runs.retention import Forgotten, forgetting
 from runs.slots import hosts_forget, slots_start
 from runs.upkeep import Upkeep
+from telemetry.metrics import write_out
 from tenants.clock import database_now
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ def sweep_forever(stop: Callable[[], bool]) -> None:
     while not stop():
         try:
             did = sweep_once()
+            write_out()
             if did["recovered"]:
                 log.warning("returned %d events of workers that are gone", did["recovered"])
             imports.round()

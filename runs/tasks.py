@@ -10,6 +10,7 @@ from django.conf import settings
 
 from runs.drain import Drain
 from telemetry import tracing
+from telemetry.metrics import write_out
 
 
 def drain(*_args: object, **_named: object) -> int:
@@ -23,4 +24,5 @@ def drain(*_args: object, **_named: object) -> int:
     try:
         return uvloop.run(worker.run())
     finally:
+        write_out()
         tracing.flush()

@@ -47,6 +47,9 @@ def registry() -> Iterator[CollectorRegistry]:
     """All counters of this host, or of this process where they are not shared; valid inside the block."""
     from prometheus_client import REGISTRY, CollectorRegistry, multiprocess
 
+    from telemetry.metrics import write_out
+
+    write_out()
     shared = folder()
     if shared is None:
         yield REGISTRY

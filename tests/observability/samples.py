@@ -4,9 +4,12 @@ from contextlib import contextmanager
 
 from prometheus_client import REGISTRY
 
+from telemetry.metrics import write_out
+
 
 def sample(name, **labels):
     """A sample's present value; samples of a family that lack labels are added up."""
+    write_out()
     family = name.removesuffix("_total").removesuffix("_count").removesuffix("_sum")
     return sum(
         found.value
@@ -20,6 +23,7 @@ def sample(name, **labels):
 @contextmanager
 def counted():
     """``with counted() as more: ...; more("causeway_news_total", via="webhook")`` is what was added inside."""
+    write_out()
     before = {
         (found.name, tuple(sorted(found.labels.items()))): found.value
         for metric in REGISTRY.collect()

@@ -1,16 +1,19 @@
 """What happens is counted: once, under labels that name no tenant."""
 
 import asyncio
+import threading
 
 import pytest
 from django.db import OperationalError
+from prometheus_client import Histogram
 
 from connectors.base.errors import NotSent, Rejected, Retryable
 from connectors.base.gate import OpenGate
 from connectors.base.http import AddressPolicy, Effect, HttpPool
 from runs.claim import leases_recover
 from runs.models import InboxEvent
-from telemetry.metrics import FAMILIES
+from telemetry import metrics
+from telemetry.metrics import FAMILIES, Observed
 from tenants.clock import database_now
 from tests.connectors.base.raw_server import RawServer
 from tests.observability.samples import counted
@@ -174,3 +177,43 @@ def test_no_label_names_a_tenant_or_one_of_its_things():
         "via",
         "where",
     }
+
+
+class TestWritingOut:
+    def test_what_is_put_aside_is_written_as_if_one_by_one(self):
+        one_by_one = Histogram("causeway_one_by_one", "as prometheus_client does it", ["x"], buckets=(0.1, 1.0, 10.0))
+        together = Observed("together", "as we do", "x", bounds=(0.1, 1.0, 10.0))
+        FAMILIES.remove(together)
+        for value in (0.05, 0.1, 0.5, 1.0, 3.0, 10.0, 99.0):
+            one_by_one.labels("a").observe(value)
+            together.see(value, "a")
+        metrics.write_out()
+        assert told(one_by_one) == told(together._family)
+
+    def test_it_is_written_by_the_way_after_a_second(self, monkeypatch):
+        with counted() as more:
+            monkeypatch.setattr(metrics, "_write_at", float("inf"))
+            metrics.NEWS.add("webhook", "opened")
+            assert len(metrics._aside) == 1
+            monkeypatch.setattr(metrics, "_write_at", 0.0)
+            metrics.NEWS.add("webhook", "opened")
+            assert not metrics._aside
+        assert more("causeway_news_total", via="webhook", result="opened") == 2
+
+    def test_threads_that_count_at_once_lose_nothing(self, monkeypatch):
+        monkeypatch.setattr(metrics, "WRITE_SECONDS", 0.0)
+        with counted() as more:
+            threads = [
+                threading.Thread(target=lambda: [metrics.NEWS.add("poll", "merged") for _ in range(2000)])
+                for _ in range(4)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert more("causeway_news_total", via="poll", result="merged") == 8000
+
+
+def told(histogram):
+    return [(s.name.rpartition("_")[2], s.labels, s.value) for f in histogram.collect() for s in f.samples
+            if not s.name.endswith("created")]  # fmt: skip
