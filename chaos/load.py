@@ -1,8 +1,4 @@
-"""Continuous load: the demo's mix of orders (placed, paid, refunded, cancelled, edited), chosen by seed.
-
-An order is edited only when nothing of it is under way: one that is edited between a lost answer and the look for its
-document is held for a person by design, because the lines of that document are not known (docs/chaos.md).
-"""
+"""Continuous load: the demo's mix of orders (placed, paid, refunded, cancelled, edited), chosen by seed."""
 
 from __future__ import annotations
 
@@ -92,11 +88,7 @@ class Load:
             due = []
             while self._later and self._later[0][0] <= time.monotonic():
                 due.append(heapq.heappop(self._later))
-        for _, order, number, later in due:
-            if later.action == "edit" and self.world.store.is_open("order", str(order)):
-                with self._lock:
-                    heapq.heappush(self._later, (time.monotonic() + 1.0, order, number, later))
-                continue
+        for _, order, _, later in due:
             self.kinds[later.action] += 1
             try:
                 self.world.act(order, later.action, later.body)

@@ -21,11 +21,11 @@ from chaos.recovery import Recoveries, percentile
 from chaos.skew import Skew
 from chaos.world import Pace, Plan, Say, World
 
-VICTIMS = {"worker": 82, "set": 8, "cluster": 10}
+VICTIMS = {"worker": 88, "set": 5, "cluster": 7}
 OTHERS = {"web": 35, "queue": 20, "role": 15, "scheduler": 15, "freeze": 15}
 """``queue``: any process of the queue cluster, its idle workers and helpers, too."""
 
-OTHER_EVERY_SECONDS = 8.0
+OTHER_EVERY_SECONDS = 12.0
 SKEW_EVERY_SECONDS = 15.0
 SKEWS = (-300, -300, -61, 0, 61, 300, 300)
 CATCH_SECONDS = 1.5
@@ -48,7 +48,7 @@ class Options:
     database_server: str
     redis: str
     pause_seconds: float = 1.0
-    settle_at_most: float = 120.0
+    settle_at_most: float = 300.0
     keep: bool = False
 
 

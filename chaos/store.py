@@ -107,16 +107,6 @@ class Store:
         rows = self.query(f"SELECT id, state, attempts FROM runs_inboxevent WHERE id IN ({marks})", *ids)
         return {pk: (state, attempts) for pk, state, attempts in rows}
 
-    def is_open(self, record_type: str, record_id: str) -> bool:
-        """Something of this record is under way."""
-        rows = self.query(
-            "SELECT 1 FROM runs_inboxevent e JOIN runs_record r ON r.id = e.record_id "
-            "WHERE r.record_type = %s AND r.record_id = %s",
-            record_type,
-            record_id,
-        )
-        return bool(rows)
-
     def open_work(self) -> list[tuple[Any, ...]]:
         """Record type and id, state, attempts, worker of everything that is not finished, held and dead included."""
         return self.query(

@@ -7,7 +7,7 @@ the connector supplies the look (``find``) and the write (``write``) and decides
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
@@ -37,12 +37,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Found(Generic[Out]):
-    """A record the look found. ``why`` tells people what differs when the verdict is not SAME."""
+    """A record the look found. ``why`` tells people what differs when the verdict is not SAME.
+
+    ``facts``: of one that is CHANGED, what it says in the terms of the flow's own facts, where that can be read there.
+    """
 
     verdict: Verdict
     output: Out
     external_id: str
     why: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -24,6 +24,7 @@ from connectors.kashflow.ledger import (
     DocumentToWrite,
     LedgerCustomer,
     LedgerInvoice,
+    LedgerLine,
     LedgerPayment,
     LedgerProduct,
     NamedId,
@@ -166,6 +167,9 @@ class RestLedger:
 
     async def invoice(self, number: int) -> LedgerInvoice | None:
         return await self._find("invoices/{number}", shapes.invoice, number=number)
+
+    async def invoice_lines(self, number: int) -> list[LedgerLine]:
+        return await self._find("invoices/{number}", shapes.invoice_lines, number=number) or []
 
     async def invoices_of_customer(self, customer_id: str) -> list[LedgerInvoice]:
         return await self._invoices({"customercode": await self._code_of_text(customer_id)})

@@ -6,6 +6,7 @@ There is no session: user name and password ride in every body.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from connectors.kashflow.ledger import (
     DocumentToWrite,
     LedgerCustomer,
     LedgerInvoice,
+    LedgerLine,
     LedgerPayment,
     LedgerProduct,
     NamedId,
@@ -127,6 +129,19 @@ class SoapLedger:
     async def invoice(self, number: int) -> LedgerInvoice | None:
         found = await self._find("GetInvoice", [("InvoiceNumber", number)], shapes.invoice)
         return found if found and found.number else None
+
+    async def invoice_lines(self, number: int) -> list[LedgerLine]:
+        rows = await self._find("GetInvoice", [("InvoiceNumber", number)], shapes.invoice_lines) or []
+        nominals = {nominal.id: nominal.code for nominal in await self.nominals()}
+        products = {product.id: product.code for product in await self.products()}
+        return [
+            replace(
+                row.line,
+                nominal_code=nominals.get(row.nominal_id, ""),
+                product_code=products.get(row.product_id, "") if row.product_id else "",
+            )
+            for row in rows
+        ]
 
     async def invoices_of_customer(self, customer_id: str) -> list[LedgerInvoice]:
         number = _customer_number(customer_id)

@@ -15,6 +15,7 @@ from connectors.kashflow.ledger import (
     DocumentToWrite,
     LedgerCustomer,
     LedgerInvoice,
+    LedgerLine,
     LedgerPayment,
     LedgerProduct,
     LineToWrite,
@@ -191,6 +192,21 @@ def invoice(answer: Any) -> LedgerInvoice:
         tax=number(row, "VATAmount"),
         paid=number(row, "TotalPaidAmount") if row.get("TotalPaidAmount") is not None else Decimal(0),
     )
+
+
+def invoice_lines(answer: Any) -> list[LedgerLine]:
+    return [
+        LedgerLine(
+            description=text(row, "Description"),
+            quantity=number(row, "Quantity"),
+            rate=number(row, "Rate"),
+            tax=number(row, "VATAmount"),
+            vat_rate=None if row.get("VATExempt") in (True, 1) else number(row, "VATLevel"),
+            nominal_code=str(row.get("NominalCode") or ""),
+            product_code=text(row, "ProductCode"),
+        )
+        for row in record(answer).get("LineItems") or []
+    ]
 
 
 def new_invoice(document: DocumentToWrite, customer_code: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from connectors.kashflow.ledger import (
     DocumentToWrite,
     LedgerCustomer,
     LedgerInvoice,
+    LedgerLine,
     LedgerPayment,
     LedgerProduct,
     LineToWrite,
@@ -25,7 +26,7 @@ from connectors.kashflow.ledger import (
     ProductToWrite,
 )
 from connectors.kashflow.soap_types import CUSTOMER, INVOICE, PAYMENT, SUB_PRODUCT, Members
-from connectors.kashflow.soap_xml import Record, date_of, date_time_of, decimal_of, int_of, text_of, texts
+from connectors.kashflow.soap_xml import Record, date_of, date_time_of, decimal_of, int_of, members, text_of, texts
 
 EXEMPT = Decimal(-1)
 
@@ -161,6 +162,36 @@ def invoice(element: etree._Element) -> LedgerInvoice:
         net=decimal_of(element, "NetAmount"),
         tax=decimal_of(element, "VATAmount"),
         paid=decimal_of(element, "AmountPaid"),
+    )
+
+
+@dataclass(frozen=True)
+class InvoiceLine:
+    """As SOAP tells it: by ids."""
+
+    nominal_id: int
+    product_id: int
+    line: LedgerLine
+
+
+def invoice_lines(element: etree._Element) -> list[InvoiceLine]:
+    return [_line_read(row) for row in members(element, "Lines")]
+
+
+def _line_read(row: etree._Element) -> InvoiceLine:
+    vat_rate = decimal_of(row, "VatRate")
+    return InvoiceLine(
+        nominal_id=int_of(row, "ChargeType"),
+        product_id=int_of(row, "ProductID"),
+        line=LedgerLine(
+            description=text_of(row, "Description"),
+            quantity=decimal_of(row, "Quantity"),
+            rate=decimal_of(row, "Rate"),
+            tax=decimal_of(row, "VatAmount"),
+            vat_rate=None if vat_rate == EXEMPT else vat_rate,
+            nominal_code="",
+            product_code="",
+        ),
     )
 
 

@@ -99,6 +99,19 @@ class LedgerInvoice:
 
 
 @dataclass(frozen=True)
+class LedgerLine:
+    """A document's line as read. ``vat_rate`` None = exempt; ``product_code`` is empty where it moves no stock."""
+
+    description: str
+    quantity: Decimal
+    rate: Decimal
+    tax: Decimal
+    vat_rate: Decimal | None
+    nominal_code: str
+    product_code: str
+
+
+@dataclass(frozen=True)
 class LedgerPayment:
     """``amount`` is in home currency; negative is money back."""
 
@@ -213,6 +226,9 @@ class Ledger(Protocol):
         """Write the record back whole, as read, with ``changes`` put in."""
 
     async def invoice(self, number: int) -> LedgerInvoice | None: ...
+
+    async def invoice_lines(self, number: int) -> list[LedgerLine]:
+        """The lines of a document; what they hang under that no longer exists has an empty code."""
 
     async def invoices_of_customer(self, customer_id: str) -> list[LedgerInvoice]: ...
 

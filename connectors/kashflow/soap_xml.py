@@ -165,6 +165,12 @@ def children(parent: etree._Element | None, name: str) -> list[etree._Element]:
     return [] if parent is None else parent.findall(f"{{{KASHFLOW}}}{name}")
 
 
+def members(parent: etree._Element, name: str) -> list[etree._Element]:
+    """Members of an array whatever they are called (untyped lines are ``anyType``)."""
+    array = _child(parent, KASHFLOW, name)
+    return [] if array is None else [row for row in array if isinstance(row.tag, str) and not is_nil(row)]
+
+
 def is_nil(element: etree._Element | None) -> bool:
     return element is None or element.get(f"{{{INSTANCE}}}nil") in {"true", "1"}
 

@@ -167,8 +167,8 @@ async def _settle_found(host: Host, request: EffectRequest, key: str, found: Fou
     if found.verdict is Verdict.CHANGED and not why:
         why = "the record there says something else than its source does now"
     if request.remember and not host.dry_run:
-        # The facts describe what we would write; what is there may be older, so a changed hit remembers none.
-        facts = {} if why else request.facts
+        # The request's facts describe what we would write; a changed hit remembers only what was read of it there.
+        facts = found.facts if why else request.facts
         await host.links.remember(
             _link(request, key, found.output, found.external_id, adopted=True, why=why, facts=facts)
         )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
 
 from connectors.base.actions import ActionContext, Found, Verdict
 from connectors.base.errors import Rejected
-from connectors.base.records import DocumentKind, InvoiceDraft, InvoiceRef
+from connectors.base.records import DocumentKind, DocumentLine, InvoiceDraft, InvoiceRef, LineKind
 from connectors.kashflow.actions.base import NEW
 from connectors.kashflow.facts import ledger_of
-from connectors.kashflow.ledger import LedgerInvoice, plain
+from connectors.kashflow.ledger import LedgerInvoice, LedgerLine, plain, to_pennies
 
+ZERO = Decimal(0)
 LARGE = 300
 """Documents of one customer from which on reading those of a few days is the smaller read."""
 
@@ -38,7 +41,41 @@ async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | N
         why = f"Several documents carry the reference {draft.reference}: {numbers}. Keep one and delete the others."
         return Found(Verdict.FOREIGN, ref_of(documents[0]), str(documents[0].number), why)
     verdict, why = judge(draft, documents[0])
-    return Found(verdict, ref_of(documents[0]), str(documents[0].number), why)
+    facts = await _facts_there(ctx, documents[0]) if verdict is Verdict.CHANGED else {}
+    return Found(verdict, ref_of(documents[0]), str(documents[0].number), why, facts)
+
+
+async def _facts_there(ctx: ActionContext, found: LedgerInvoice) -> dict[str, Any]:
+    """The document line by line, so that what is missing on it can be written; nothing where that would be a guess."""
+    if found.rate != 1:
+        return {}  # which currency its lines are told in is not documented
+    rows = await ledger_of(ctx).invoice_lines(found.number)
+    net, tax = sum((to_pennies(row.quantity * row.rate) for row in rows), ZERO), sum((row.tax for row in rows), ZERO)
+    if (net, tax) != (found.net, found.tax) or not all(row.nominal_code for row in rows):
+        return {}
+    lines = [
+        DocumentLine(
+            description=row.description,
+            quantity=row.quantity,
+            unit_price=row.rate,
+            tax=row.tax,
+            tax_rate=row.vat_rate,
+            nominal=row.nominal_code,
+            product_code=row.product_code,
+            kind=_kind_of_line(row),
+        ).model_dump(mode="json")
+        for row in rows
+    ]
+    return {"kind": _kind(found).value, "reference": found.reference, "gross": str(found.gross), "lines": lines}
+
+
+def _kind_of_line(row: LedgerLine) -> LineKind:
+    """As near as the ledger tells: lines of goods name them, ours of rounding say so, the rest are charges."""
+    if row.product_code:
+        return LineKind.PRODUCT
+    if "rounding" in row.description.lower():
+        return LineKind.ROUNDING
+    return LineKind.DISCOUNT if row.quantity * row.rate < 0 else LineKind.SHIPPING
 
 
 async def _candidates(ctx: ActionContext, draft: InvoiceDraft) -> list[LedgerInvoice]:

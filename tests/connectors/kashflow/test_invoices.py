@@ -7,6 +7,7 @@ import pytest
 
 from connectors.base.actions import Verdict
 from connectors.base.errors import Held, MappingFailed, OutcomeUnknown, Rejected
+from connectors.base.records import DocumentLine
 from connectors.kashflow.actions import CreateInvoice
 from connectors.kashflow.ledger import Company
 from tests.connectors.kashflow.drafts import customer, invoice, line, payment, some_customer, some_invoice
@@ -171,6 +172,22 @@ async def test_other_totals_are_changed_with_the_arithmetic(desk):
     found = await desk.find("create_invoice", now)
     assert found.verdict is Verdict.CHANGED and found.output.number == made.number
     assert "19.99" in found.why and "29.99" in found.why and "-10.00" in found.why
+
+
+async def test_a_changed_document_is_told_line_by_line(desk):
+    """So the difference to what the order says now can be written without asking a person."""
+    first = [line(sku="SKU-001"), line("Carriage", "1", "3.50", "0.70", nominal="101")]
+    made = await some_invoice(desk, lines=first)
+    found = await desk.find(
+        "create_invoice", invoice(await some_customer(desk), lines=[line(quantity="3", tax="5.00")])
+    )
+    assert found.verdict is Verdict.CHANGED and found.external_id == made.number
+    assert Decimal(found.facts["gross"]) == made.gross and found.facts["kind"] == "invoice"
+    goods, carriage = (DocumentLine.model_validate(row) for row in found.facts["lines"])
+    assert (goods.product_code, goods.quantity, goods.kind) == ("SKU-001", 2, "product")
+    assert (carriage.product_code, carriage.nominal, carriage.kind) == ("", "101", "shipping")
+    assert sum(row.net + row.tax for row in (goods, carriage)) == made.gross
+    assert (await desk.find("create_invoice", invoice(await some_customer(desk), lines=first))).facts == {}
 
 
 async def test_other_kind_is_foreign(desk):
