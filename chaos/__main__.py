@@ -15,7 +15,7 @@ from chaos.report import infra_table, matrix_table, random_table, two_hosts_tabl
 def main() -> int:
     options = _options()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that everything started is ended, too
-    say = _quiet if options.json else _progress
+    say = _quiet if options.json and not options.progress else _progress
     if options.matrix:
         found = matrix.run(
             short=options.short,
@@ -70,6 +70,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=2, help="process sets that share the database (2; SQLite: 1)")
     parser.add_argument("--rate", type=float, default=2.0, help="orders per second (2)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table with progress")
+    parser.add_argument(
+        "--progress", action="store_true", help="tell how it goes on the standard error, also with --json"
+    )
     parser.add_argument("--keep", action="store_true", help="keep folder, logs and database")
     options = parser.parse_args()
     if not os.environ.get("DATABASE_URL"):

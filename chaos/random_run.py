@@ -21,11 +21,11 @@ from chaos.recovery import Recoveries, percentile
 from chaos.skew import Skew
 from chaos.world import Pace, Plan, Say, World
 
-VICTIMS = {"worker": 88, "set": 5, "cluster": 7}
+VICTIMS = {"worker": 92, "set": 3, "cluster": 5}
 OTHERS = {"web": 35, "queue": 20, "role": 15, "scheduler": 15, "freeze": 15}
 """``queue``: any process of the queue cluster, its idle workers and helpers, too."""
 
-OTHER_EVERY_SECONDS = 12.0
+OTHER_EVERY_SECONDS = 15.0
 SKEW_EVERY_SECONDS = 15.0
 SKEWS = (-300, -300, -61, 0, 61, 300, 300)
 CATCH_SECONDS = 1.5
@@ -122,6 +122,7 @@ def run(options: Options, say: Say) -> Outcome:
         skewed = skew.possible and bool(options.database_server)
         plan = Plan(
             hosts=options.hosts,
+            workers=3,
             database_server=options.database_server,
             redis=options.redis,
             keep=options.keep,
@@ -193,7 +194,7 @@ class _Run:
                 said_at = now
                 moments = Counter(k.moment for k in self.kills if k.moment)
                 self.say(f"  {len(self.world.orders)} orders, {sum(moments.values())} kills: {dict(moments)}")
-            time.sleep(self.dice.uniform(0.2, 1.0) * self.options.pause_seconds)
+            time.sleep(self.dice.uniform(0.1, 0.6) * self.options.pause_seconds)
 
     # Kills that count
 
