@@ -27,6 +27,8 @@ SELECT md5(concat_ws('|', c.state, c.account_id, md5(c.sealed_webhook_secret), (
     FROM flows_installation i WHERE i.source_id = c.id OR i.target_id = c.id)))
 FROM connections_connection c WHERE c.id = %b"""
 
+# The record is looked up by its key alone, the installation compared afterwards: a planner that has no statistics of this
+# tenant yet would choose the index by installation and read all its records for every webhook.
 _STATEMENT = f"""
 WITH given AS (
     SELECT * FROM unnest(%b::text[], %b::text[], %b::text[]) AS g(record_type, record_id, label)
@@ -41,8 +43,11 @@ WITH given AS (
     ON CONFLICT (organisation_id, lane, record_type, record_id) DO NOTHING
     RETURNING id
 ), known AS (
-    SELECT r.id FROM given g JOIN {_RECORD} r
-      ON r.organisation_id = %b AND r.lane = %b AND r.record_type = g.record_type AND r.record_id = g.record_id
+    SELECT r.id FROM given g CROSS JOIN LATERAL (
+        SELECT id, installation_id FROM {_RECORD}
+        WHERE organisation_id = %b AND lane = %b AND record_type = g.record_type AND record_id = g.record_id
+        LIMIT 1
+    ) AS r
     WHERE r.installation_id = %b
 )
 INSERT INTO {_EVENT} AS e (organisation_id, record_id, installation_id, via, priority, state, due_at, received_at,
