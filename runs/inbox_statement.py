@@ -27,8 +27,8 @@ SELECT md5(concat_ws('|', c.state, c.account_id, md5(c.sealed_webhook_secret), (
     FROM flows_installation i WHERE i.source_id = c.id OR i.target_id = c.id)))
 FROM connections_connection c WHERE c.id = %b"""
 
-# The record is looked up by its key alone, the installation compared afterwards: a planner that has no statistics of this
-# tenant yet would choose the index by installation and read all its records for every webhook.
+# The record is looked up by its key alone, the installation compared afterwards: a planner without statistics of this
+# tenant would choose the index by installation and read all its records for every webhook.
 _STATEMENT = f"""
 WITH given AS (
     SELECT * FROM unnest(%b::text[], %b::text[], %b::text[]) AS g(record_type, record_id, label)
