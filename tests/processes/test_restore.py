@@ -127,7 +127,7 @@ def _put_back(world, restored):
         until("all are known", lambda: restored.query(adopted)[0][0] >= 5 and not open_work(restored))
         world.place()  # and life goes on
         until("the next order", lambda: len(documents(restored.stack)) == 12 and not open_work(restored))
-        assert before == documents(restored.stack)[:11]
+        assert before < documents(restored.stack)
         books = world.books()
         assert not books.duplicates and not books.missing and len(books.equal) == 12
 
@@ -138,4 +138,4 @@ def open_work(restored):
 
 def documents(stack):
     ledger = call("GET", f"{stack.ledger_url}/control/state")["accounts"]["demo"]
-    return sorted(str(invoice["number"]) for invoice in ledger["invoices"])
+    return {invoice["invoice_number"] for invoice in ledger["invoices"]}

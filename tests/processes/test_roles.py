@@ -15,7 +15,7 @@ import pytest
 from demo.stack import free_port
 from tests.processes.test_killed_workers import _alive, _descendants
 
-SECONDS = 40.0
+SECONDS = 90.0
 
 
 class Installation:
