@@ -317,7 +317,7 @@ class PollCursor(TenantModel):
     interval_seconds = models.FloatField()
     due_at = models.DateTimeField()
     fence = models.BigIntegerField(default=0)
-    worker = models.CharField(max_length=80, blank=True)
+    worker = models.CharField(max_length=80, blank=True, default="", db_default="")
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     latest_ok_at = models.DateTimeField(null=True, blank=True)
     latest_error = models.TextField(blank=True)
