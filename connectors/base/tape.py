@@ -16,8 +16,9 @@ from connectors.base.http_request import Outgoing
 from connectors.base.reply import Reply
 
 MOST_KEPT = 6
-# Of a larger answer the beginning is kept; redaction does not look at more of it either.
-KEPT_BYTES = 256 * 1024 + 1
+# Of a larger answer the beginning is kept: a worker has dozens of attempts in flight, and this is no reason to hold
+# on to whole catalogues.
+KEPT_BYTES = 64 * 1024
 
 
 class Take:

@@ -10,9 +10,10 @@ from zeep import Client
 from connectors.base.records import Customer
 from demo.http import call
 from flows.engine.documents.customer import customer_code
+from runs.cause_previews import cause_preview
 from runs.models import StepBatch
 from runs.preview import preview
-from runs.replays import runs_replay
+from runs.replays import How, cause_replay, open_runs, runs_replay
 from runs.steps import step_payload, steps_of_run
 from tenants.clock import database_now
 from tests.pairs.nopcommerce_kashflow.world import LEEDS
@@ -107,6 +108,35 @@ def test_unknown_sku_is_held_and_goes_on_once_the_product_is_there(world):
     assert foreseen(world, order) == ("would_write", None)
     replay(world, order)
     assert done(world, order)[""]["lines"][0]["product_code"] == "BAD-1"
+
+
+def test_a_whole_cause_is_previewed_and_replayed(world):
+    """Two orders that one product held, one of which a second unknown product will hold again."""
+    product(world, "BAD-4")
+    product(world, "BAD-5")
+    cured = world.order(lines=[{"sku": "BAD-4", "quantity": 1}])
+    again = world.order(lines=[{"sku": "BAD-4", "quantity": 1}, {"sku": "BAD-5", "quantity": 2}])
+    world.settle()
+    runs = [waiting(world, order, "unknown_sku", "BAD-4") for order in (cured, again)]
+    (cause,) = {run.cause for run in runs}
+    known_in_ledger(world, "BAD-4")
+    seen = cause_preview(organisation=world.organisation, cause=cause, how=How(), at=database_now(), by=None)
+    outcomes = {row["run"]: row for row in seen.rows}
+    assert [outcomes[run.pk]["outcome"] for run in runs] == ["would_write", "held"]
+    invoice = next(planned for planned in outcomes[runs[0].pk]["planned"] if planned["name"].startswith("NOP-"))
+    assert Decimal(invoice["amount"]) > 0 and "BAD-5" in outcomes[runs[1].pk]["reason"]
+    assert world.documents(cured) == {}, "a preview writes nothing"
+    count = open_runs(world.organisation, cause=cause).count()
+    cause_replay(organisation=world.organisation, cause=cause, count=count, at=database_now(), by=None)
+    world.settle()
+    assert set(done(world, cured)) == {""}
+    assert waiting(world, again, "unknown_sku", "BAD-5").cause == cause
+    known_in_ledger(world, "BAD-5")
+    runs_replay(
+        organisation=world.organisation, runs=[world.run(again)], at=database_now(), by=None, how=How(resume=True)
+    )
+    world.settle()
+    assert len(done(world, again)[""]["lines"]) >= 2
 
 
 def test_unknown_sku_can_be_invoiced_with_a_flagged_line(world):
