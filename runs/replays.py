@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.db import transaction
 from django.db.models import Case, F, Q, QuerySet, SmallIntegerField, Value, When
@@ -38,6 +38,25 @@ class How:
     own_version: bool = False
 
 
+class OpenEvent(NamedTuple):
+    """An open event as far as a decision needs it; a cause may have tens of thousands."""
+
+    pk: int
+    organisation_id: int
+    run_id: int
+    state: str
+    attempts: int
+    merged: int
+    own_version: int
+    present_version: int
+
+
+_OPEN_EVENT = (
+    "pk", "organisation_id", "run_id", "state", "attempts", "merged", "run__pair_version_id",
+    "installation__pair_version_id",
+)  # fmt: skip
+
+
 class CountChanged(ValueError):
     """There are not as many as the person was told; nothing was done."""
 
@@ -60,7 +79,7 @@ def runs_replay(
 
     :returns: how many were woken; a run that another worker just took, or that has ended, is not counted.
     """
-    wanted = [run.pk for run in runs if run.state in Run.NEEDS_A_PERSON or run.state == Run.State.WAITING]
+    wanted = {run.pk: run.record_id for run in runs if run.state in (*Run.NEEDS_A_PERSON, Run.State.WAITING)}
     woken = _release(_events_locked(organisation, wanted), how or How(), at, by)
     _audit(organisation, "runs.replayed", by, at, woken, runs)
     return woken
@@ -101,7 +120,7 @@ def run_cancel(*, run: Run, reason: str, at: datetime, by: User | None) -> bool:
 
     The next news about the record opens it again.
     """
-    if not _cancel(_events_locked(run.organisation, [run.pk]), reason, at):
+    if not _cancel(_events_locked(run.organisation, {run.pk: run.record_id}), reason, at):
         return False
     audit_record(
         organisation=run.organisation_id,
@@ -132,10 +151,9 @@ def record_run_again(*, record: Record, at: datetime, by: User | None) -> None:
     )
 
 
-def _agreed(organisation: Organisation, cause: str, count: int) -> tuple[list[InboxEvent], str]:
+def _agreed(organisation: Organisation, cause: str, count: int) -> tuple[list[OpenEvent], str]:
     """The cause's open events, locked, and its words. :raises CountChanged: more or fewer than the person was told."""
-    ids = list(open_runs(organisation, cause=cause).values_list("pk", flat=True))
-    events = _events_locked(organisation, ids)
+    events = _events_locked(organisation, dict(open_runs(organisation, cause=cause).values_list("pk", "record_id")))
     # Counted after the lock: what a worker has taken meanwhile waits for nobody.
     now = open_runs(organisation, cause=cause).count()
     if not now or now != count:
@@ -144,18 +162,24 @@ def _agreed(organisation: Organisation, cause: str, count: int) -> tuple[list[In
     return events, title
 
 
-def _events_locked(organisation: Organisation, run_ids: list[int]) -> list[InboxEvent]:
-    """Open events of these runs that nobody works on, in the one order in which events are locked everywhere."""
-    found: list[InboxEvent] = []
-    for ids in _chunks(sorted(run_ids)):
-        rows = InboxEvent.objects.for_tenant(organisation).select_for_update(of=("self",)).filter(run__in=ids)
-        rows = rows.exclude(state=InboxEvent.State.LEASED).select_related("run", "installation")
-        found.extend(rows.order_by("pk"))
-    return found
+def _events_locked(organisation: Organisation, runs: dict[int, int]) -> list[OpenEvent]:
+    """Open events of these runs that nobody works on, in the one order in which events are locked everywhere.
+
+    :param runs: run → its record, by which events are found.
+    """
+    rows = InboxEvent.objects.for_tenant(organisation).exclude(state=InboxEvent.State.LEASED)
+    ids: list[int] = []
+    for records in _chunks(list(runs.values())):
+        ids.extend(rows.filter(record__in=records).values_list("pk", flat=True))
+    found: list[OpenEvent] = []
+    for some in _chunks(sorted(ids)):
+        locked = rows.select_for_update(of=("self",)).filter(pk__in=some, run__isnull=False).order_by("pk")
+        found.extend(OpenEvent(*row) for row in locked.values_list(*_OPEN_EVENT))
+    return [event for event in found if event.run_id in runs]
 
 
 def _release(
-    events: list[InboxEvent], how: How, at: datetime, by: User | None, *, action: CauseAction | None = None
+    events: list[OpenEvent], how: How, at: datetime, by: User | None, *, action: CauseAction | None = None
 ) -> int:
     for some in _chunks(events):
         rows = InboxEvent.unscoped.filter(pk__in=[event.pk for event in some])
@@ -184,20 +208,19 @@ def _behind_live(rows: QuerySet[InboxEvent]) -> None:
     rows.update(priority=Case(later, default=F("priority"), output_field=SmallIntegerField()))
 
 
-def _runs_await(events: list[InboxEvent], how: How, at: datetime) -> None:
+def _runs_await(events: list[OpenEvent], how: How, at: datetime) -> None:
     """The runs wait for their turn; on the page they are no longer among what needs a person."""
     open_again = Run.unscoped.filter(pk__in=[event.run_id for event in events]).exclude(state__in=Run.TERMINAL)
     open_again.update(state=Run.State.WAITING, next_attempt_at=at, reason=_RELEASED)
     if how.own_version:
         return
-    for version in {event.installation.pair_version_id for event in events}:
+    for version in {event.present_version for event in events}:
         theirs = open_again.filter(installation__pair_version=version)
         theirs.exclude(pair_version=version).update(pair_version=version)
 
 
-def _replay(event: InboxEvent, how: How, at: datetime, by: User | None, action: CauseAction | None) -> Replay:
-    assert event.run is not None and event.run_id is not None  # noqa: S101 - events were found by their run
-    present = event.installation.pair_version_id
+def _replay(event: OpenEvent, how: How, at: datetime, by: User | None, action: CauseAction | None) -> Replay:
+    present = event.present_version
     return Replay(
         organisation_id=event.organisation_id,
         run_id=event.run_id,
@@ -208,14 +231,14 @@ def _replay(event: InboxEvent, how: How, at: datetime, by: User | None, action: 
         # that waits may wait because of news that came after it was read.
         resume=how.resume
         and event.state != InboxEvent.State.WAITING
-        and (how.own_version or event.run.pair_version_id == present),
-        pair_version_id=event.run.pair_version_id if how.own_version else present,
+        and (how.own_version or event.own_version == present),
+        pair_version_id=event.own_version if how.own_version else present,
         by_label=by.email if by else "",
         asked_at=at,
     )
 
 
-def _cancel(events: list[InboxEvent], reason: str, at: datetime) -> int:
+def _cancel(events: list[OpenEvent], reason: str, at: datetime) -> int:
     for some in _chunks(events):
         rows = InboxEvent.unscoped.filter(pk__in=[event.pk for event in some])
         # A write without an answer may still land: such events stay until the settle time is over, without a run, so
