@@ -73,13 +73,17 @@ class StopFile:
 
 
 class Keeping:
-    """``with Keeping():`` looks after this host's drains in a thread of its own."""
+    """``with Keeping(supervisor):`` looks after this host's drains in a thread of its own."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
 
     def __enter__(self) -> Keeping:
         from runs.slots import Keeper
 
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=Keeper().run, args=(self._stop.wait,), name="slots", daemon=True)
+        keeper = Keeper(renew=lambda: self._supervisor.renew("queue"))
+        self._thread = threading.Thread(target=keeper.run, args=(self._stop.wait,), name="slots", daemon=True)
         self._thread.start()
         return self
 
@@ -124,7 +128,7 @@ def _keep_while_watching(supervisor: Supervisor) -> None:
     import django
 
     django.setup()
-    with Keeping():
+    with Keeping(supervisor):
         watch_until_told(supervisor)
 
 

@@ -27,6 +27,7 @@ HOST_BEAT_SECONDS = 2.0
 HOST_AWAY_AFTER = timedelta(seconds=15)
 HOST_FORGOTTEN_AFTER = timedelta(minutes=10)
 KEEP_SECONDS = 0.5
+DEAF_AFTER_SECONDS = 30.0
 
 
 def queue_of(host: str) -> str:
@@ -83,10 +84,16 @@ def _slot_bury(slot: WorkerSlot) -> int:
 
 
 class Keeper:
-    """Keeps this host's drains alive: says that the host is there, frees slots of dead processes, starts drains."""
+    """Keeps this host's drains alive: says that the host is there, frees slots of dead processes, starts drains.
 
-    def __init__(self) -> None:
+    :param renew: starts the queue's cluster anew. A worker of it that is killed while it waits for a task dies with the
+        lock of the queue inside the cluster: nobody there gets a task any more, and only this helps.
+    """
+
+    def __init__(self, renew: Callable[[], None] = lambda: None) -> None:
         self._beat_next = 0.0
+        self._renew = renew
+        self._drained_at = time.monotonic()
 
     def round(self) -> int:
         """:returns: how many drains were started."""
@@ -96,7 +103,18 @@ class Keeper:
             if beaten != settings.QUEUE_WORKERS:  # forgotten while the database was out of reach, or a new number
                 slots_prepare()
         slots_bury()
-        return slots_start(host=settings.HOST_NAME)
+        started = slots_start(host=settings.HOST_NAME)
+        self._look_at_cluster()
+        return started
+
+    def _look_at_cluster(self) -> None:
+        mine = WorkerSlot.objects.filter(host=settings.HOST_NAME)
+        if mine.exclude(_without_drain(database_now())).exists():
+            self._drained_at = time.monotonic()
+        elif time.monotonic() - self._drained_at > DEAF_AFTER_SECONDS:
+            log.error("no drain for %d s although they were asked for; the queue is started anew", DEAF_AFTER_SECONDS)
+            self._drained_at = time.monotonic()
+            self._renew()
 
     def run(self, stop: Callable[[float], bool]) -> None:
         """Rounds until ``stop(seconds)``, which waits that long, says so."""
@@ -105,6 +123,7 @@ class Keeper:
                 self.round()
             except Exception:  # the database or the broker is away: the host stays up and tries again
                 log.exception("the drains of this host could not be looked after; tries again")
+                self._drained_at = time.monotonic()  # no drain can have begun meanwhile
             finally:
                 close_old_connections()
 

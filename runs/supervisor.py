@@ -78,6 +78,12 @@ class Supervisor:
             _kill_group(child.process.pid)  # grandchildren of a killed leader must not live on beside the new one
             child.start()
 
+    def renew(self, name: str) -> None:
+        """Kill the child of that name with all it has; ``watch_once`` starts it again."""
+        for child in self.children:
+            if child.name == name and child.process is not None and child.process.poll() is None:
+                _kill_group(child.process.pid)
+
     def stop(self) -> None:
         """Signal each leader once, wait, then kill what is left of its group."""
         running = [child for child in self.children if child.process is not None and child.process.poll() is None]

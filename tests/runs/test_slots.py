@@ -158,6 +158,22 @@ class TestHosts:
         keeper.round()
         assert WorkerSlot.objects.filter(host="north").count() == 1
 
+    def test_a_cluster_in_which_no_drain_begins_is_started_anew(self, queued, monkeypatch):
+        slots_prepare()
+        renewed = []
+        keeper = Keeper(renew=lambda: renewed.append(True))
+        keeper.round()
+        assert renewed == []
+        monkeypatch.setattr(slots, "DEAF_AFTER_SECONDS", -1.0)
+        keeper.round()
+        assert renewed == [True]
+        number = slot_take("one")
+        keeper.round()
+        assert renewed == [True], "a drain lives"
+        slot_leave(number, "one", restart=False)
+        keeper.round()
+        assert renewed == [True, True]
+
     def test_fewer_workers_mean_fewer_slots(self, on_host):
         on_host("north", workers=3)
         slots_prepare()

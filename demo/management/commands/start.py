@@ -45,7 +45,7 @@ class Command(BaseCommand):
         with StopFile("all") as stop_file:
             try:
                 self._start(supervisor, options, stop_file)
-                with Keeping():
+                with Keeping(supervisor):
                     watch_until_told(supervisor)
             finally:
                 self.stderr.write("stopping …")
