@@ -41,17 +41,26 @@ def closed_port():
         return probe.getsockname()[1]
 
 
+def redis_at(port):
+    return {
+        "default": {"BACKEND": "config.caches.RedisElseDatabase", "LOCATION": f"redis://127.0.0.1:{port}/0"},
+        "stored": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"},
+    }
+
+
 @pytest.fixture
 def redis_away(settings):
     """Redis is configured and nobody listens there."""
-    pytest.importorskip("redis")
-    settings.CACHES = {
-        "default": {
-            "BACKEND": "config.caches.RedisElseDatabase",
-            "LOCATION": f"redis://127.0.0.1:{closed_port()}/0",
-        },
-        "stored": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"},
-    }
+    settings.CACHES = redis_at(closed_port())
+
+
+@pytest.fixture
+def redis_silent(settings, monkeypatch):
+    """Somebody listens there and never says a word."""
+    monkeypatch.setattr(our_caches, "SOCKET_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        settings.CACHES = redis_at(listener.getsockname()[1])
+        yield
 
 
 class TestHealthz:
@@ -124,6 +133,13 @@ class TestWithoutRedis:
         for number in range(12):
             answer = browser.post("/accounts/login/", {"login": "kim@example.com", "password": f"wrong {number}"})
         assert b"Too many" in answer.content or answer.status_code == 429
+
+    def test_one_that_hangs_is_waited_for_once_and_briefly(self, redis_silent):
+        started = time.monotonic()
+        for _ in range(20):
+            caches["default"].get("x")
+        assert time.monotonic() - started < 2.5
+        assert Client().get("/accounts/login/").status_code == 200
 
     def test_it_is_asked_again_only_after_a_moment(self, redis_away, caplog):
         for _ in range(5):
