@@ -2,8 +2,9 @@
 
     python -m tests.connections.caller <connection id> calls|probe <seconds> <calls> <per_seconds>
 
-Says ``ready`` and begins when told to on its input, so that several begin together. Moments are of the system's monotonic
-clock, which all processes of a machine share. ``probe``: every call lasts a moment, so that two probes at once would show.
+Says ``ready`` and begins when told to on its input, so that several begin together. Moments are of the system's
+monotonic clock, which all processes of a machine share. ``probe``: every call lasts a moment, so that two probes at
+once would show.
 """
 
 import asyncio
