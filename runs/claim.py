@@ -33,6 +33,7 @@ class Claimed:
     """One event this worker may work on, until ``lease_until`` (monotonic seconds, read before the claim was sent).
 
     ``links`` are the effects remembered for its record; no other worker adds to them while this one has the event.
+    Where they could not be read, nothing may be written: ``links_broken`` says why.
     """
 
     event_id: int
@@ -48,6 +49,7 @@ class Claimed:
     lease_until: float
     lost: bool = field(default=False)
     links: list[Link] = field(default_factory=list)
+    links_broken: Exception | None = None
 
 
 @tried_again
@@ -63,7 +65,7 @@ def events_claim(*, worker: str, limit: int, lease_seconds: float, turns: Turns 
         events = events_take(shares, worker=worker, lease_seconds=lease_seconds) if shares else []
     else:
         events = _events_take_portable(limit, turns, worker, lease_seconds)
-    links = links_load([event.record for event in events])
+    links, broken = links_load([event.record for event in events])
     return [
         Claimed(
             event_id=event.pk,
@@ -79,6 +81,7 @@ def events_claim(*, worker: str, limit: int, lease_seconds: float, turns: Turns 
             via=event.via,
             lease_until=taken_at + lease_seconds,
             links=links.get(event.record.pk, []),
+            links_broken=broken.get(event.record.pk),
         )
         for event in events
     ]
@@ -193,7 +196,8 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
             event.state, event.worker, event.lease_expires_at = InboxEvent.State.WAITING, "", None
             event.fence += 1  # from here on the old worker can finish nothing
             event.counted_failures += 1
-            if event.counted_failures >= MOST_COUNTED_FAILURES:  # work that kills its workers must come to an end
+            # Work that kills its workers must come to an end; news that came meanwhile is reason for one more look.
+            if event.counted_failures >= MOST_COUNTED_FAILURES and not event.dirty:
                 event.state = InboxEvent.State.DEAD
             free_at = max(free_at, event.not_before or free_at)
             event.not_before, event.due_at = free_at, free_at

@@ -76,8 +76,10 @@ class Drain:
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
             with Bell() as self.bell:
-                await self._claim_until_over()
-                await self._finish_in_flight()
+                try:
+                    await self._claim_until_over()
+                finally:
+                    await self._finish_in_flight()
         finally:
             heartbeat.cancel()
             await asyncio.gather(heartbeat, return_exceptions=True)
@@ -128,7 +130,7 @@ class Drain:
             lease_seconds=self.lease_seconds,
             turns=self.turns,
         )
-        self.bell.heard |= len(claimed) >= limit  # where there was as much as there was room for, there may be more
+        self.bell.heard |= bool(claimed)  # where there was some there may be more
         CLAIM_SECONDS.see(time.monotonic() - asked, "some" if claimed else "none")
         if claimed:
             CLAIM_EVENTS.see(len(claimed), "some")
@@ -165,6 +167,7 @@ class Drain:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("an attempt ended without an ending", exc_info=error)
+        self.bell.heard |= self.turns.capped
         self.bell.ring()
 
     async def _work(self, claimed: Claimed) -> None:
@@ -187,6 +190,8 @@ class Drain:
             self.in_flight.pop(claimed.event_id, None)
 
     async def _event_data(self, host: RunHost) -> dict[str, Any]:
+        if host.claimed.links_broken is not None:
+            raise host.claimed.links_broken
         with_pending = host.plan.wants_pending(host.record_type)
         if needs_database(host.claimed, with_pending=with_pending):
             return await self.database.run(event_data, host.claimed, with_pending=with_pending)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connections.models import Connection
 from connectors.base.triggers import Webhook
@@ -29,7 +29,7 @@ class HookTarget:
 
     connection: Connection
     webhook: Webhook
-    secret: str
+    secret: str = field(repr=False)
     listeners: tuple[tuple[Installation, frozenset[str]], ...]
     listening: Listening | None
 
@@ -74,7 +74,9 @@ def hook_target(public_id: str, *, anew: bool = False) -> HookTarget | Connectio
         return connection
     # The stamp first: what changes while we read makes it an old one, never the other way round.
     listening = Listening(connection.pk, stamp_of(connection.pk)) if can_store_at_once() else None
-    connection.refresh_from_db()
+    connection = rows.filter(webhook_public_id=public_id).first()
+    if connection is None or connection.state == Connection.State.REVOKED:
+        return connection
     target = HookTarget(
         connection,
         webhook,

@@ -10,7 +10,7 @@ import logging
 import time
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -19,7 +19,7 @@ from connectors.base.triggers import BadSignature, Hint, MalformedHook
 from connectors.registry import CONNECTORS
 from runs.hook_targets import HookTarget, hook_target
 from runs.inbox import News, news_store
-from runs.inbox_statement import ListenersChanged
+from runs.inbox_statement import ListenersChanged, listening_confirm
 from runs.models import HookRefusal, Run
 from telemetry import tracing
 from telemetry.metrics import HOOKS
@@ -112,10 +112,12 @@ def hints_store(target: HookTarget, hints: list[Hint], *, traceparent: str = "")
     :raises ListenersChanged: somebody else listens now; what was stored so far may be stored again.
     """
     stored = 0
+    heard = False
     for installation, record_types in target.listeners:
         news = [
             News(hint.record_type, hint.record_id, hint.label) for hint in hints if hint.record_type in record_types
         ]
+        heard |= bool(news)
         stored += news_store(
             installation=installation,
             news=news,
@@ -123,6 +125,9 @@ def hints_store(target: HookTarget, hints: list[Hint], *, traceparent: str = "")
             traceparent=traceparent,
             listening=target.listening,
         )
+    if target.listening is not None and not heard:
+        # Nothing was stored, so nothing was compared: perhaps somebody has begun to listen to such records.
+        listening_confirm(target.listening)
     return stored
 
 

@@ -80,8 +80,15 @@ class ListenersChanged(Exception):
 
 
 def stamp_of(connection_id: UUID) -> str:
-    """:raises IndexError: there is no such connection."""
-    return str(statement_run(_STAMP, [connection_id])[0][0][0])
+    """Empty where there is no such connection (any more)."""
+    rows, _ = statement_run(_STAMP, [connection_id])
+    return str(rows[0][0]) if rows else ""
+
+
+def listening_confirm(listening: Listening) -> None:
+    """:raises ListenersChanged: it does not hold any more."""
+    if stamp_of(listening.connection_id) != listening.stamp:
+        raise ListenersChanged
 
 
 def can_store_at_once() -> bool:
@@ -127,7 +134,7 @@ def news_store_at_once(
     stamp, connection_id = (listening.stamp, listening.connection_id) if listening else (None, None)
     told = _told([*given, stamp, stamp, connection_id, *record, *known, *event])
     if len(told) != len(items):
-        if listening is not None and stamp_of(listening.connection_id) != listening.stamp:
-            raise ListenersChanged
+        if listening is not None:
+            listening_confirm(listening)
         return None
     return sum(merged == 0 for (merged,) in told)

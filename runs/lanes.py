@@ -22,6 +22,8 @@ from runs.models import InboxEvent, Record
 from runs.statement import statement_run
 
 MOST_LANES = 64
+# Lanes without anything to serve are passed by; the next look begins behind them.
+MOST_SEEN = 256
 BEING_TAKEN_BACK = Q(record__take_back__isnull=False, record__taken_back_at__isnull=True)
 
 
@@ -39,9 +41,10 @@ class Lane:
 
 @dataclass
 class Turns:
-    """Where a worker's turn has come to: the lane it served last."""
+    """Where a worker's turn has come to: the lane it looked at last. ``capped``: a cap cut the latest claim."""
 
     after: int = 0
+    capped: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,18 +61,20 @@ def shares_of(*, limit: int, turns: Turns, now: datetime | None = None) -> list[
     The caps count what all workers have in flight. They are looked at before the claim, so several workers that claim
     in the same moment may pass a cap by what they take just then.
     """
-    lanes = lanes_due(after=turns.after, most=min(limit, MOST_LANES), now=now)
+    lanes, turns.after = lanes_due(after=turns.after, most=min(limit, MOST_LANES), now=now)
+    turns.capped = False
     if not lanes:
         return []
     room = _Room(lanes)
     shares: list[Share] = []
     for position, lane in enumerate(lanes):
         left = limit - sum(share.most for share in shares)
-        most = min(-(-left // (len(lanes) - position)), room.of(lane))
+        fair, free = -(-left // (len(lanes) - position)), room.of(lane)
+        turns.capped |= free < fair
+        most = min(fair, free)
         if most > 0:
             room.take(lane, most)
             shares.append(Share(lane, most))
-    turns.after = lanes[-1].installation_id
     return shares
 
 
@@ -100,17 +105,30 @@ class _Room:
         self._add(lane.organisation_id, {lane.source_id, lane.target_id}, count)
 
 
-def lanes_due(*, after: int, most: int, now: datetime | None = None) -> list[Lane]:
+def lanes_due(*, after: int, most: int, now: datetime | None = None) -> tuple[list[Lane], int]:
     """Up to ``most`` lanes with due work that may be served, from the one behind ``after`` on and round again.
 
     Not served: an installation that is off, a connection that needs attention, a connector that is paused for all.
+
+    :returns: the lanes in turn, and the last one looked at, behind which the next look begins.
     """
     if connection.vendor == "postgresql":
-        return _lanes_postgresql(after, most)
-    return _lanes_portable(after, most, cast(datetime, now))
+        seen = _lanes_postgresql(after)
+    else:
+        seen = _lanes_portable(after, cast(datetime, now))
+    lanes: list[Lane] = []
+    latest = after
+    for lane, is_served in seen:
+        if len(lanes) == most:
+            break
+        latest = lane.installation_id
+        if is_served:
+            lanes.append(lane)
+    return lanes, latest
 
 
-# One index probe per lane, however many events wait in it: a plain DISTINCT would read them all.
+# One index probe per lane, however many events wait in it: a plain DISTINCT would read them all. Scalar subqueries
+# with a LIMIT stay probes; as EXISTS they may be planned as a scan over everything that waits.
 _WALK = """
     {name} AS (
         (SELECT installation_id AS id FROM {event} WHERE state = 'waiting' AND installation_id > {start}
@@ -120,39 +138,41 @@ _WALK = """
                 ORDER BY e.installation_id LIMIT 1)
         FROM {name} l WHERE l.id IS NOT NULL
     )"""
-_DUE = """
-    EXISTS (SELECT 1 FROM {event} e WHERE e.installation_id = i.id AND e.state = 'waiting' AND e.priority = {priority}
-            AND e.due_at <= statement_timestamp())"""
+_DUE = """(SELECT 1 FROM {event} e WHERE e.installation_id = i.id AND e.state = 'waiting' AND e.priority = {priority}
+               AND e.due_at <= statement_timestamp() LIMIT 1) IS NOT NULL"""
+_UNDOING = """(SELECT 1 FROM {record} r JOIN {event} e ON e.record_id = r.id
+               WHERE r.installation_id = i.id AND r.take_back_id IS NOT NULL AND r.taken_back_at IS NULL
+                 AND e.state = 'waiting' AND e.due_at <= statement_timestamp() LIMIT 1) IS NOT NULL"""
 _EVENT, _RECORD = InboxEvent._meta.db_table, Record._meta.db_table
-_SERVED = """
-    SELECT i.id, i.organisation_id, i.pair_version_id, i.source_id, i.target_id, i.state = 'paused'
-    FROM (SELECT id FROM {walk} WHERE id IS NOT NULL {bound}) AS l
-    JOIN flows_installation i ON i.id = l.id
-    JOIN connections_connection s ON s.id = i.source_id AND s.state = 'active'
-    JOIN connections_connection t ON t.id = i.target_id AND t.state = 'active'
-    WHERE (i.state = 'active' OR (i.state = 'paused' AND EXISTS (
-              SELECT 1 FROM {record} r
-              WHERE r.installation_id = i.id AND r.take_back_id IS NOT NULL AND r.taken_back_at IS NULL)))
-      AND ({due})
-      AND s.connector <> ALL (%b::text[]) AND t.connector <> ALL (%b::text[])
-    LIMIT %b"""
 _DUE_NOW = " OR ".join(_DUE.format(event=_EVENT, priority=priority) for priority in InboxEvent.PRIORITIES)
-_LANES = (
-    f"WITH RECURSIVE {_WALK.format(name='onward', event=_EVENT, start='%b')},"
-    f"{_WALK.format(name='again', event=_EVENT, start='0')}"
-    f"({_SERVED.format(walk='onward', bound='', record=_RECORD, due=_DUE_NOW)})"
-    f" UNION ALL ({_SERVED.format(walk='again', bound='AND id <= %b', record=_RECORD, due=_DUE_NOW)})"
-    " LIMIT %b"
+_LANES = f"""
+WITH RECURSIVE {_WALK.format(name="onward", event=_EVENT, start="%b")},
+    {_WALK.format(name="again", event=_EVENT, start="0")},
+seen AS (
+    (SELECT 1 AS way, id FROM onward WHERE id IS NOT NULL LIMIT {MOST_SEEN})
+    UNION ALL
+    (SELECT 2 AS way, id FROM again WHERE id <= %b LIMIT {MOST_SEEN})
 )
+SELECT i.id, i.organisation_id, i.pair_version_id, i.source_id, i.target_id, i.state = 'paused',
+       s.state = 'active' AND t.state = 'active' AND s.connector <> ALL (%b::text[]) AND t.connector <> ALL (%b::text[])
+       AND CASE i.state WHEN 'active' THEN {_DUE_NOW}
+                        WHEN 'paused' THEN {_UNDOING.format(event=_EVENT, record=_RECORD)} ELSE false END
+FROM seen JOIN flows_installation i ON i.id = seen.id
+JOIN connections_connection s ON s.id = i.source_id JOIN connections_connection t ON t.id = i.target_id
+ORDER BY seen.way, seen.id LIMIT {MOST_SEEN}
+"""  # noqa: S608 - our own table names
+
+Seen = list[tuple[Lane, bool]]
+"""Lanes in turn, and whether each may be served."""
 
 
-def _lanes_postgresql(after: int, most: int) -> list[Lane]:
+def _lanes_postgresql(after: int) -> Seen:
     paused = list(connectors_paused())
-    rows, _ = statement_run(_LANES, [after, paused, paused, most, after, paused, paused, most, most])
-    return [Lane(*row) for row in rows]
+    rows, _ = statement_run(_LANES, [after, after, paused, paused])
+    return [(Lane(*row[:-1]), row[-1]) for row in rows]
 
 
-def _lanes_portable(after: int, most: int, now: datetime) -> list[Lane]:
+def _lanes_portable(after: int, now: datetime) -> Seen:
     due = InboxEvent.unscoped.filter(state=InboxEvent.State.WAITING, due_at__lte=now).order_by()
     served = Q(state=Installation.State.ACTIVE) | Q(
         state=Installation.State.PAUSED,
@@ -171,4 +191,4 @@ def _lanes_portable(after: int, most: int, now: datetime) -> list[Lane]:
     ]
     onward = [lane for lane in found if lane.installation_id > after]
     again = [lane for lane in found if lane.installation_id <= after]
-    return [*onward, *again][:most]
+    return [(lane, True) for lane in [*onward, *again]]

@@ -25,13 +25,20 @@ def link_read(row: RecordLink) -> Link:
     )
 
 
-def links_load(records: Iterable[Record]) -> dict[int, list[Link]]:
-    """Every standing effect remembered for these records, oldest first; what was taken back is left out."""
+def links_load(records: Iterable[Record]) -> tuple[dict[int, list[Link]], dict[int, Exception]]:
+    """Every standing effect remembered for these records, oldest first; what was taken back is left out.
+
+    :returns: the links, and why those of a record could not be read: its trouble must not be its neighbours'.
+    """
     rows = RecordLink.unscoped.filter(record__in=[record.pk for record in records], taken_back_at__isnull=True)
     found: dict[int, list[Link]] = defaultdict(list)
+    broken: dict[int, Exception] = {}
     for row in rows.order_by("pk"):
-        found[row.record_id].append(link_read(row))
-    return found
+        try:
+            found[row.record_id].append(link_read(row))
+        except Exception as error:
+            broken[row.record_id] = error
+    return found, broken
 
 
 def links_of_names(organisation_id: int, lane: str, record: tuple[str, str]) -> list[Link]:

@@ -28,6 +28,15 @@ def test_an_installation_switched_on_later_hears_the_next_delivery(organisation,
     assert heard() == {installation.pk, other.pk}
 
 
+def test_a_kind_of_record_nobody_listened_to_is_heard_as_soon_as_somebody_does(installation, door, monkeypatch):  # noqa: F811
+    """Nothing is stored for it at first, so no statement compares what is remembered."""
+    door(BODY)
+    monkeypatch.setattr(hook_targets, "listeners_of", lambda connection: [(installation, {"order", "product"})])
+    Installation.unscoped.get(pk=installation.pk).save()
+    assert door(b'[{"id": "TEA", "type": "product"}]').status_code == 200
+    assert set(InboxEvent.unscoped.values_list("record__record_type", flat=True)) == {"order", "product"}
+
+
 def test_one_that_was_replaced_hears_nothing_more(organisation, installation, door):  # noqa: F811
     door(BODY)
     InboxEvent.unscoped.all().delete()

@@ -10,7 +10,8 @@ from runs.database import Database
 from runs.entries import Ending, Entry
 from runs.flush import entries_write
 from runs.links import LinkFinder, links_find
-from tests.runs.conftest import claim, other_connection, tell
+from runs.models import RecordLink
+from tests.runs.conftest import claim, drain, other_connection, runs_of, tell
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,3 +104,16 @@ def test_a_failed_query_is_told_to_everybody_who_asked(installation, monkeypatch
             await database.close()
 
     assert [str(error) for error in asyncio.run(ask())] == ["no database"] * 2
+
+
+def test_links_that_cannot_be_read_stop_their_own_record_only(installation, world):
+    """A destroyed key or a changed byte must not take the drain and its other events with it."""
+    tell(installation, "7", "8")
+    world.orders |= {"7": "1.00", "8": "1.00"}
+    drain()
+    RecordLink.unscoped.filter(record__record_id="7").update(sealed=b"broken")
+    tell(installation, "7", "8")
+    drain()
+    assert runs_of("7")[-1].state == "dead" and runs_of("7")[-1].error["code"] == "bug:BrokenSeal"
+    assert runs_of("8")[-1].state == "done"
+    assert world.count("write 7") == 1

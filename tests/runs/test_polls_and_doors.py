@@ -155,7 +155,9 @@ class FakeWebhook(Webhook):
 
     def parse(self, headers, body):
         try:
-            return [Hint("order", row["id"], "order", row.get("account", "")) for row in json.loads(body)]
+            return [
+                Hint(row.get("type", "order"), row["id"], "changed", row.get("account", "")) for row in json.loads(body)
+            ]
         except (ValueError, TypeError, KeyError) as error:
             raise MalformedHook("not a list of orders") from error
 
