@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import secrets
 import time
@@ -60,7 +61,7 @@ class Board:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.holder = secrets.token_hex(16)
+        self._holder = secrets.token_hex(16)
         self._readings: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
         self._awaited = False
         self._stocks: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[UUID, str], Stock]] = WeakKeyDictionary()
@@ -68,6 +69,11 @@ class Board:
         self._troubles: dict[str, tuple[Trouble, float]] = {}
         self._failures: dict[str, deque[tuple[float, UUID]]] = {}
         self._probes: WeakKeyDictionary[asyncio.Task, set[str]] = WeakKeyDictionary()
+
+    @property
+    def holder(self) -> str:
+        """This process's name: workers are forked after this module is loaded, and must not share one."""
+        return f"{self._holder}:{os.getpid()}"
 
     def is_quiet(self, keys: tuple[str, ...]) -> bool:
         """The picture is young and shows no trouble with these keys: nothing to look at, nothing to wait for."""
@@ -111,10 +117,13 @@ class Board:
         return stock
 
     async def _read(self) -> None:
+        asked_at = self.clock()
         try:
             seen = await in_database(circuits.troubles)
             now = self.clock()
-            self._troubles = {trouble.key: (trouble, now) for trouble in seen}
+            # What this process has learned since it asked is newer than the answer.
+            learned = {key: noted for key, noted in self._troubles.items() if noted[1] > asked_at}
+            self._troubles = {**{trouble.key: (trouble, now) for trouble in seen}, **learned}
         except DatabaseError:
             log.exception("circuit_state_unreadable")  # the last picture serves; the work itself needs the database
         self._read_at = self.clock()
@@ -167,7 +176,10 @@ class Board:
 
     async def give_back_probes(self) -> None:
         for key in self.take_probes():
-            await in_database(circuits.probe_give_back, key, self.holder)
+            try:
+                await in_database(circuits.probe_give_back, key, self.holder)
+            except DatabaseError:  # its lease runs out by itself; what is being told must not be lost over it
+                log.exception("probe_not_given_back")
             self.note(Trouble(key, 0.0, 0.0, 0.0))
 
     def came_through(self, key: str) -> None:

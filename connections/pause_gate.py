@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 from django.db import Error as DatabaseError
 
@@ -12,6 +14,7 @@ from connections.pauses import pauses_in_force
 from connections.threads import in_database
 from connectors.base.errors import NotSent
 from connectors.base.gate import CallOutcome, Gate
+from connectors.base.shared_reads import SharedReads
 
 log = logging.getLogger(__name__)
 
@@ -25,16 +28,21 @@ class PausePicture:
     def __init__(self) -> None:
         self._notices: dict[str, str] = {}
         self._read_at = float("-inf")
+        self._looks: WeakKeyDictionary[asyncio.AbstractEventLoop, SharedReads] = WeakKeyDictionary()
 
     async def notice(self, connector: str) -> str | None:
         if time.monotonic() - self._read_at >= PICTURE_SECONDS:
-            # Set before the look: one call of this process looks, the others go by what was seen before.
-            self._read_at = time.monotonic()
-            try:
-                self._notices = await in_database(_notices)
-            except DatabaseError:
-                log.exception("connector_pauses_unreadable")  # the claim asks, too, and cannot do without the database
+            # One look for all who come meanwhile: after a rest nobody passes by a picture of minutes ago.
+            looks = self._looks.setdefault(asyncio.get_running_loop(), SharedReads())
+            await looks("pauses", self._look, join_under_way=True)
         return self._notices.get(connector)
+
+    async def _look(self) -> None:
+        try:
+            self._notices = await in_database(_notices)
+        except DatabaseError:
+            log.exception("connector_pauses_unreadable")  # the claim asks, too, and cannot do without the database
+        self._read_at = time.monotonic()
 
     def forget(self) -> None:
         self._read_at = float("-inf")

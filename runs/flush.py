@@ -280,13 +280,7 @@ def _records_write(ended: Ended, now: datetime) -> None:
     rows_update(
         Record._meta.db_table,
         {"id": "bigint"},
-        {
-            "updated_at": "timestamptz",
-            "facts": "jsonb",
-            "label": "text",
-            "attempt_open": "boolean",
-            "unclean": "boolean",
-        },
+        _RECORD_COLUMNS,
         rows,
     )
 

@@ -184,20 +184,3 @@ def _events_wake(installation: Installation, ids: list[int], at: datetime, prior
         # Waking never looks before the settle time of an unknown outcome is over (rule C3).
         due_at=Case(When(not_before__gt=at, then=F("not_before")), default=Value(at)),
     )
-
-
-def events_release(*, organisation_id: int, record_ids: list[int], at: datetime, via: str) -> int:
-    """A person asks for another try of open events; returns how many were woken."""
-    with transaction.atomic():
-        woken = (
-            InboxEvent.unscoped.filter(organisation_id=organisation_id, record_id__in=record_ids)
-            .exclude(state=InboxEvent.State.LEASED)
-            .update(
-                state=InboxEvent.State.WAITING,
-                via=via,
-                counted_failures=0,
-                due_at=Case(When(not_before__gt=at, then=F("not_before")), default=Value(at)),
-            )
-        )
-        nudge_after_commit()
-    return woken

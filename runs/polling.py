@@ -168,8 +168,7 @@ def poll_finish(poll: ClaimedPoll) -> None:
     if row is not None:
         POLLS.add(poll.connector, poll.trigger, "ok")
         row.due_at = now + timedelta(seconds=row.interval_seconds)
-        row.lease_expires_at, row.latest_ok_at, row.latest_error, row.failures = None, now, "", 0
-        row.save(update_fields=["due_at", "lease_expires_at", "latest_ok_at", "latest_error", "failures"])
+        _cursor_update(poll, due_at=row.due_at, latest_ok_at=now, latest_error="", failures=0)
 
 
 def poll_failed(poll: ClaimedPoll, error: ConnectorError) -> None:
@@ -181,6 +180,10 @@ def poll_failed(poll: ClaimedPoll, error: ConnectorError) -> None:
         waits = isinstance(error, Retryable) and not error.counts
         pause = row.interval_seconds * (1 if waits else 2 ** min(row.failures, 6))
         row.due_at = database_now() + timedelta(seconds=max(wish, min(pause, LONGEST_PAUSE_SECONDS)))
-        row.lease_expires_at, row.latest_error = None, error.customer_text
-        row.failures += not waits
-        row.save(update_fields=["due_at", "lease_expires_at", "latest_error", "failures"])
+        failures = row.failures + (not waits)
+        _cursor_update(poll, due_at=row.due_at, latest_error=error.customer_text, failures=failures)
+
+
+def _cursor_update(poll: ClaimedPoll, **changes: Any) -> None:
+    """Conditional once more: whoever reads the cursor by now must not lose its lease to us."""
+    PollCursor.unscoped.filter(pk=poll.cursor_id, fence=poll.fence).update(lease_expires_at=None, **changes)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from connections.models import Connection
+from connections.pauses import connectors_paused
 from connectors.base.errors import ConnectorError, Retryable
 from connectors.base.triggers import Delivery
 from connectors.registry import CONNECTORS
@@ -97,13 +98,15 @@ def stream_release(stream: HeldStream, error: ConnectorError | None = None) -> N
     row = StreamLease.unscoped.filter(pk=stream.lease_id, fence=stream.fence).first()
     if row is None:
         return
-    row.lease_expires_at, row.holder = None, ""
     if error is not None:
         row.failures += 1
         pause = min(LONGEST_RECONNECT_SECONDS, RECONNECT_SECONDS * 2 ** min(row.failures - 1, 10))
         wish = error.after_seconds if isinstance(error, Retryable) and error.after_seconds else 0.0
         row.due_at, row.latest_error = database_now() + timedelta(seconds=max(pause, wish)), error.customer_text
-    row.save(update_fields=["lease_expires_at", "holder", "failures", "due_at", "latest_error"])
+    # Conditional once more: a new holder must not lose its lease to us.
+    StreamLease.unscoped.filter(pk=row.pk, fence=stream.fence).update(
+        lease_expires_at=None, holder="", failures=row.failures, due_at=row.due_at, latest_error=row.latest_error
+    )
 
 
 def listener_leave(name: str) -> None:
@@ -111,7 +114,8 @@ def listener_leave(name: str) -> None:
 
 
 def _wanted() -> QuerySet[StreamLease]:
-    return StreamLease.unscoped.filter(connection__state=Connection.State.ACTIVE)
+    working = StreamLease.unscoped.filter(connection__state=Connection.State.ACTIVE)
+    return working.exclude(connection__connector__in=connectors_paused())
 
 
 def _held(row: StreamLease) -> HeldStream:

@@ -132,7 +132,9 @@ class Bell:
         import psycopg
 
         parameters = connection.get_connection_params()
-        keep = {key: parameters[key] for key in ("dbname", "user", "password", "host", "port") if parameters.get(key)}
+        # All of what the address says (TLS above all), without what is Django's own.
+        drop = ("cursor_factory", "context", "prepare_threshold", "pool")
+        keep = {key: value for key, value in parameters.items() if key not in drop and value not in (None, "")}
         while not self._stop.is_set():
             try:
                 with psycopg.connect(**keep, autocommit=True) as listener:

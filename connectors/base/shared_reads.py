@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
 
@@ -25,7 +26,9 @@ class SharedReads:
         if reading is None:
             reading = self._next.get(key)
         if reading is None:
-            reading = self._next[key] = asyncio.get_running_loop().create_task(self._read(key, load))
+            # In a context of its own: whose lease, turn or recording it was that asked first is nothing to the others.
+            loop = asyncio.get_running_loop()
+            reading = self._next[key] = loop.create_task(self._read(key, load), context=contextvars.Context())
             reading.add_done_callback(_heard)
         return await asyncio.shield(reading)
 

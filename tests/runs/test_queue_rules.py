@@ -8,10 +8,10 @@ import pytest
 from flows.engine.ports import LeaseLost, Link
 from runs.claim import events_claim, leases_recover, leases_renew
 from runs.host import AttemptLease
-from runs.inbox import PRIORITY_IMPORT, News, events_release, news_store
+from runs.inbox import PRIORITY_IMPORT, News, news_store
 from runs.journal import Ending, Entry, entries_write
 from runs.models import Alert, InboxEvent, Record, RecordLink, Run
-from runs.replays import run_cancel
+from runs.replays import run_cancel, runs_replay
 from runs.retention import forget_old
 from tenants.clock import database_now
 from tests.runs.worlds import installation_of
@@ -147,8 +147,7 @@ class TestSettling:
         end(*claim(), "waiting", clean=False, settle_seconds=30)
         news(installation, "1")
         assert claim() == []
-        ids = [event().record_id]
-        events_release(organisation_id=organisation.pk, record_ids=ids, at=database_now(), via="replay")
+        assert runs_replay(organisation=organisation, runs=[Run.unscoped.get()], at=database_now(), by=None) == 1
         assert claim() == []
         assert event().due_at == event().not_before
 
