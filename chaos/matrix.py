@@ -14,6 +14,7 @@ from chaos.cases import CASES, SETTINGS, Case, picture
 from chaos.count import Count, settled_count
 from chaos.faults import MOMENTS, Arrivals, Faults
 from chaos.kills import PROOF_SECONDS, Kill, Killer
+from chaos.store import CannotHold
 from chaos.world import Pace, Plan, Say, World
 
 VICTIMS = ("worker", "web", "set")
@@ -238,7 +239,11 @@ class _Matrix:
             self.faults.disarm()
             return
         if cell.moment == "before_commit":
-            cell.kill = self.killer.strike_caught_before_commit(caught, cell.victim)
+            try:
+                cell.kill = self.killer.strike_caught_before_commit(caught, cell.victim)
+            except CannotHold:
+                self.faults.disarm()
+                return
         else:
             cell.kill = self.killer.strike(caught, cell.victim, cell.moment)
         self.faults.disarm()

@@ -19,6 +19,7 @@ from chaos.load import Load
 from chaos.processes import kill
 from chaos.recovery import Recoveries, percentile
 from chaos.skew import Skew
+from chaos.store import CannotHold
 from chaos.world import Pace, Plan, Say, World
 
 VICTIMS = {"worker": 92, "set": 3, "cluster": 5}
@@ -202,7 +203,10 @@ class _Run:
         victim, moment = _choice(self.dice, VICTIMS), self.dice.choice(MOMENTS)
         favourite = self.dice.choice(FAVOURITES) if self.dice.random() < 0.5 else None
         if moment == "before_commit":
-            done = self.killer.strike_before_commit(victim, seconds=2.5, operations=lambda operation: True)
+            try:
+                done = self.killer.strike_before_commit(victim, seconds=2.5, operations=lambda operation: True)
+            except CannotHold:
+                done = None
         else:
             done = self._strike_held(moment, victim, favourite)
         if done is None:

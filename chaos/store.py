@@ -16,6 +16,10 @@ HOLDABLE = ("runs_recordlink", "runs_stepbatch")
 """Tables of which a flush of the journal always writes one: a remembered effect, or what an attempt did."""
 
 
+class CannotHold(Exception):
+    """The lock could not be had in time: somebody stopped in the middle of a transaction may have it."""
+
+
 @dataclass(frozen=True)
 class Event:
     """Open work as its holder had it."""
@@ -118,7 +122,10 @@ class Store:
 
     @contextmanager
     def held(self, *tables: str) -> Iterator[Hold]:
-        """No transaction that writes one of the tables (SQLite: any table) can commit until this ends."""
+        """No transaction that writes one of the tables (SQLite: any table) can commit until this ends.
+
+        :raises CannotHold: not within seconds.
+        """
         with self._held_server(tables) if self.server else self._held_file() as hold:
             yield hold
 
@@ -128,7 +135,10 @@ class Store:
 
         with psycopg.connect(self.url, connect_timeout=5) as holder:
             holder.execute("SET lock_timeout = '3s'")
-            holder.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE MODE")
+            try:
+                holder.execute(f"LOCK TABLE {', '.join(tables)} IN SHARE MODE")
+            except psycopg.errors.LockNotAvailable as error:
+                raise CannotHold from error
             hold = Hold(self)
             try:
                 yield hold
@@ -138,7 +148,10 @@ class Store:
     @contextmanager
     def _held_file(self) -> Iterator[Hold]:
         with closing(sqlite3.connect(self._file, timeout=5, isolation_level=None)) as holder:
-            holder.execute("BEGIN IMMEDIATE")
+            try:
+                holder.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise CannotHold from error
             try:
                 yield Hold(self)
             finally:
