@@ -124,9 +124,9 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BASE_URL.startswith("https://")
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
 
 # django-q2 carries nudges only: a lost or doubled task costs nothing, the inbox table is the truth.
-# A drain ends by itself after DRAIN_SECONDS and finishes what is in flight within one lease; the task's own time-out
-# only ends a drain that hangs.
-QUEUE_TASK_TIMEOUT = int(1.25 * (ENV.drain_seconds + ENV.lease_seconds)) + 5
+# A drain ends by itself after DRAIN_SECONDS and finishes what is in flight within one lease; while the broker is away
+# it is followed by others in the same task. The task's own time-out only ends a drain that hangs.
+QUEUE_TASK_TIMEOUT = int(1.25 * (3 * ENV.drain_seconds + ENV.lease_seconds)) + 5
 QUEUE_WORKERS = ENV.queue_workers
 HOST_NAME = (ENV.host_name or socket.gethostname()).replace(":", "-")[:60]
 Q_CLUSTER = {

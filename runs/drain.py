@@ -49,6 +49,7 @@ class Drain:
 
     def __init__(self, *, seconds: float, concurrency: int, lease_seconds: float) -> None:
         self.slot: int | None = None
+        self.relieved = True  # False: it ended, and no successor could be queued
         self.worker = f"{settings.HOST_NAME}:{os.getpid()}:{time.monotonic_ns() % 1_000_000_000}"
         self.lease_seconds = lease_seconds
         self.concurrency = concurrency
@@ -85,7 +86,7 @@ class Drain:
             await asyncio.gather(heartbeat, return_exceptions=True)
             await self.commits.close()
             await self.clients.close()
-            await self.database.run(slot_leave, self.slot, self.worker, restart=not stop_requested())
+            self.relieved = await self.database.run(slot_leave, self.slot, self.worker, restart=not stop_requested())
             await self.database.close()
         return self.attempts
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, close_old_connections, transaction
+from django.db import DatabaseError, IntegrityError, close_old_connections, transaction
 from django.db.models import Max, Q, QuerySet
 
 from runs.models import InboxEvent, PollCursor, WorkerSlot
@@ -183,10 +183,22 @@ def slot_beat(number: int, worker: str) -> None:
     WorkerSlot.objects.filter(number=number, worker=worker).update(heartbeat_at=database_now())
 
 
-def slot_leave(number: int, worker: str, *, restart: bool) -> None:
-    """Clear the flag first; whoever stored news before this saw a living drain, so look once more by starting anew."""
-    if WorkerSlot.objects.filter(number=number, worker=worker).update(alive=False, nudged_at=None) and restart:
+def slot_leave(number: int, worker: str, *, restart: bool) -> bool:
+    """Clear the flag first; whoever stored news before this saw a living drain, so look once more by starting anew.
+
+    :returns: False where a successor is wanted and could not be queued, because the broker is away.
+    """
+    left = WorkerSlot.objects.filter(number=number, worker=worker).update(alive=False, nudged_at=None)
+    if not (left and restart):
+        return True
+    try:
         slots_start(host=settings.HOST_NAME, only_one=True)
+    except DatabaseError:
+        raise
+    except Exception:
+        log.warning("no successor could be queued for the drain in slot %d: the broker is away", number)
+        return False
+    return True
 
 
 # The scheduler's view

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from runs import importing, slots, sweep
+from runs import importing, slots, sweep, tasks
 from runs.claim import events_claim
 from runs.imports import import_create, import_reread
 from runs.models import ImportJob, InboxEvent, WorkerSlot
@@ -112,6 +112,50 @@ class TestNudges:
         monkeypatch.setattr("django_q.tasks.async_task", away)
         sweep.sweep_forever(lambda: len(rounds) >= 3)
         assert len(rounds) == 3, "a nudge that could not be queued is tried again in the next round"
+
+
+class TestBrokerAway:
+    @pytest.fixture
+    def drains(self, monkeypatch, settings):
+        """Drains that only leave their slot, a minute later each."""
+        settings.DRAIN_SECONDS, settings.LEASE_SECONDS, settings.QUEUE_TASK_TIMEOUT = 45.0, 60.0, 248
+        clock, made = [0.0], []
+
+        class OneDrain:
+            def __init__(self, **how):
+                made.append(how)
+
+            async def run(self):
+                clock[0] += 45.0
+                number = slot_take("me")
+                self.relieved = slot_leave(number, "me", restart=True)
+                return 1
+
+        slots_prepare()
+        monkeypatch.setattr(tasks, "Drain", OneDrain)
+        monkeypatch.setattr(tasks.uvloop, "run", _run_through)
+        monkeypatch.setattr(tasks.time, "monotonic", lambda: clock[0])
+        return made
+
+    def test_a_drain_goes_on_while_no_successor_can_be_queued(self, drains, monkeypatch):
+        monkeypatch.setattr("django_q.tasks.async_task", _away)
+        assert tasks.drain() == len(drains) == 4, "as long as the task may, with a lease left for what is in flight"
+
+    def test_it_ends_when_its_successor_is_queued(self, drains, queued):
+        assert tasks.drain() == len(drains) == 1
+        assert queued == [("runs.tasks.drain",)]
+
+
+def _away(*args, **named):
+    raise ConnectionError("the broker is away")
+
+
+def _run_through(work):
+    """A coroutine that never waits, without an event loop: the ORM may be used in it."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        return ended.value
 
 
 class TestHosts:
