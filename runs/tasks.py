@@ -23,17 +23,17 @@ def drain(*_args: object, **_named: object) -> int:
     tracing.start(role="worker", **settings.TRACING)  # after the fork
     # Whatever the last drain has in flight must end before the task's own time-out.
     ends = time.monotonic() + settings.QUEUE_TASK_TIMEOUT - settings.LEASE_SECONDS
-    attempts, relieved = 0, False
+    attempts = 0
     try:
-        while not relieved and time.monotonic() + settings.DRAIN_SECONDS <= ends:
+        while True:
             worker = Drain(
                 seconds=settings.DRAIN_SECONDS,
                 concurrency=settings.DRAIN_CONCURRENCY,
                 lease_seconds=settings.LEASE_SECONDS,
             )
             attempts += uvloop.run(worker.run())
-            relieved = worker.relieved
-        return attempts
+            if worker.relieved or time.monotonic() + settings.DRAIN_SECONDS > ends:
+                return attempts
     finally:
         write_out()
         tracing.flush()

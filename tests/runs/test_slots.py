@@ -141,6 +141,11 @@ class TestBrokerAway:
         monkeypatch.setattr("django_q.tasks.async_task", _away)
         assert tasks.drain() == len(drains) == 4, "as long as the task may, with a lease left for what is in flight"
 
+    def test_it_drains_once_however_short_the_task_may_last(self, drains, monkeypatch, settings):
+        settings.DRAIN_SECONDS = 600.0
+        monkeypatch.setattr("django_q.tasks.async_task", _away)
+        assert tasks.drain() == len(drains) == 1
+
     def test_it_ends_when_its_successor_is_queued(self, drains, queued):
         assert tasks.drain() == len(drains) == 1
         assert queued == [("runs.tasks.drain",)]
