@@ -130,10 +130,13 @@ class _Growth:
 
 
 def _finish(claimed: list[Any]) -> None:
-    """As a flush ends them: their rows go."""
-    from runs.models import InboxEvent
+    """As a flush ends them: their rows go and their runs are done. Left open, they were a backlog that pages show."""
+    from runs.models import InboxEvent, Run
+    from tenants.clock import database_now
 
     InboxEvent.unscoped.filter(pk__in=[item.event_id for item in claimed]).delete()
+    runs = Run.unscoped.filter(pk__in=[item.run.pk for item in claimed])
+    runs.update(state=Run.State.DONE, finished_at=database_now())
 
 
 def _pages(tenant: Tenant) -> dict[str, str]:
