@@ -8,7 +8,7 @@ import pytest
 from flows.engine.ports import LeaseLost, Link
 from runs.claim import events_claim, leases_recover, leases_renew
 from runs.host import AttemptLease
-from runs.inbox import PRIORITY_IMPORT, News, news_store
+from runs.inbox import PRIORITY_IMPORT, PRIORITY_LIVE, News, news_store
 from runs.journal import Ending, Entry, entries_write
 from runs.models import Alert, InboxEvent, Record, RecordLink, Run
 from runs.replays import run_cancel, runs_replay
@@ -85,6 +85,21 @@ class TestOneRecordAtATime:
         news(installation, "new")
         assert [c.record.record_id for c in claim(1)] == ["new"]
 
+    def test_live_news_about_an_order_that_waits_for_its_import_makes_it_live(self, installation):
+        news(installation, "1", via="import", priority=PRIORITY_IMPORT)
+        news(installation, "1")
+        assert event().priority == PRIORITY_LIVE
+        news(installation, "1", via="import", priority=PRIORITY_IMPORT)
+        assert event().priority == PRIORITY_LIVE, "and nothing makes it less so"
+
+    def test_news_a_lost_worker_was_told_costs_the_next_one_no_second_look(self, installation):
+        news(installation, "1")
+        claim(lease_seconds=-1)
+        news(installation, "1")
+        leases_recover(default_settle=0)
+        end(*claim())
+        assert InboxEvent.unscoped.count() == 0
+
     def test_lanes_take_turns(self, organisation, other_organisation):
         crowd, single = installation_of(organisation), installation_of(other_organisation)
         news(crowd, *map(str, range(50)))
@@ -120,6 +135,14 @@ class TestMayItBeARepeat:
             (claimed,) = claim()
             assert claimed.may_be_a_repeat
             end(claimed)
+
+    def test_an_attempt_with_an_unknown_outcome_stays_open(self, installation):
+        news(installation, "1")
+        end(*claim(), "waiting", clean=False)
+        assert Record.unscoped.get().attempt_open
+        news(installation, "1")
+        end(*claim())
+        assert not Record.unscoped.get().attempt_open
 
     def test_after_a_worker_that_never_came_back_it_looks(self, installation):
         news(installation, "1")
@@ -181,6 +204,15 @@ class TestSettling:
 
 
 class TestFencing:
+    def test_every_claim_and_every_recovery_raises_the_fence(self, installation):
+        news(installation, "1")
+        (first,) = claim()
+        end(first, "waiting")
+        (second,) = claim(lease_seconds=-1)
+        assert second.fence > first.fence
+        leases_recover(default_settle=0)
+        assert event().fence > second.fence
+
     def test_a_fenced_out_worker_finishes_nothing(self, installation):
         news(installation, "1")
         (old,) = claim(lease_seconds=-1)
