@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=1, help="decides the orders and every choice")
     parser.add_argument("--hosts", type=int, default=2, help="process sets that share the database (2; SQLite: 1)")
-    parser.add_argument("--rate", type=float, default=2.0, help="orders per second (2)")
+    parser.add_argument("--rate", type=float, default=1.0, help="orders per second (1)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table with progress")
     parser.add_argument(
         "--progress", action="store_true", help="tell how it goes on the standard error, also with --json"

@@ -6,12 +6,16 @@ import heapq
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from chaos.world import World
 from demo.nopcommerce_kashflow.mix import Later, PlannedOrder, orders
 
 MOST_ORDERS = 20_000
+ORDERS_PER_CROWD = 150
+"""After so many orders other people come: one person with hundreds of documents is another test than this one."""
 
 
 class Load:
@@ -48,7 +52,7 @@ class Load:
             raise RuntimeError(f"the load itself failed {len(self.failed)} times: {self.failed[:3]}")
 
     def _run(self) -> None:
-        planned = (plan for plan in orders(self._most, self._seed) if not (self.only_at_once and plan.later))
+        planned = (plan for plan in self._planned() if not (self.only_at_once and plan.later))
         due = time.monotonic()
         while True:
             self._act_due()
@@ -64,6 +68,14 @@ class Load:
                 else:
                     self._submit(plan)
             time.sleep(0.02)
+
+    def _planned(self) -> Iterator[PlannedOrder]:
+        for number, plan in enumerate(orders(self._most, self._seed)):
+            customer = plan.spec["customer"]
+            if number >= ORDERS_PER_CROWD and not plan.together:
+                email = f"crowd{number // ORDERS_PER_CROWD}.{customer['email']}"
+                plan = replace(plan, spec={**plan.spec, "customer": {**customer, "email": email}})
+            yield plan
 
     def _submit(self, plan: PlannedOrder) -> None:
         with self._lock:
