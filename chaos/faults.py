@@ -13,7 +13,7 @@ SHOP_WRITES = ("PUT *", "POST /api/*")
 WRITES = {"kashflow": LEDGER_WRITES, "nopcommerce": SHOP_WRITES}
 
 MOMENTS = ("before", "during", "after", "before_commit")
-LANDING_SECONDS = 1.2
+LANDING_SECONDS = 1.0
 
 HOLDS: dict[str, dict[str, Any]] = {
     "before": {"kind": "hang", "seconds": 60},

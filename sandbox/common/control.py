@@ -68,6 +68,9 @@ def _call_routes(standin: "StandIn") -> list[web.AbstractRouteDef]:
         standin.calls.clear()
         return {}
 
+    async def lateness(request: web.Request) -> Any:
+        return {"latest_seconds": standin.latest_seconds}
+
     async def arrivals(request: web.Request) -> Any:
         return standin.calls.arrivals(after=int(request.query.get("after", 0)))
 
@@ -75,6 +78,7 @@ def _call_routes(standin: "StandIn") -> list[web.AbstractRouteDef]:
         web.get("/control/calls", control(calls)),
         web.post("/control/calls/reset", control(calls_reset)),
         web.get("/control/arrivals", control(arrivals)),
+        web.get("/control/lateness", control(lateness)),
     ]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -47,6 +48,8 @@ class StandIn:
         self.base_url = ""
         self._on_change: Callable[[], None] = lambda: None
         self._later: set[asyncio.Task[None]] = set()
+        self.latest_seconds = 0.0
+        """How late work set for later was begun at worst: a busy stand-in lands its late writes later than it was told."""
 
     # What a stand-in says about itself
 
@@ -93,8 +96,11 @@ class StandIn:
     def later(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do ``work`` after a while, unless the stand-in is reset or stopped before."""
 
+        due = time.monotonic() + seconds
+
         async def wait_and_work() -> None:
             await asyncio.sleep(seconds)
+            self.latest_seconds = max(self.latest_seconds, time.monotonic() - due)
             await work()
 
         task = asyncio.get_running_loop().create_task(wait_and_work(), context=contextvars.copy_context())
