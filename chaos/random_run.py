@@ -124,11 +124,7 @@ class Outcome:
             "duration_s": round(self.seconds, 1),
             "notes": [
                 *self.notes,
-                *(
-                    []
-                    if self.promise_kept
-                    else ["the stand-in was too busy to keep the settle time: this run proves nothing"]
-                ),
+                *([] if self.promise_kept else ["the stand-in did not keep the settle time: this run proves nothing"]),
             ],
         }
 

@@ -49,7 +49,7 @@ class StandIn:
         self._on_change: Callable[[], None] = lambda: None
         self._later: set[asyncio.Task[None]] = set()
         self.latest_seconds = 0.0
-        """How late work set for later was begun at worst: a busy stand-in lands its late writes later than it was told."""
+        """How late work set for later was begun at worst: a busy stand-in lands late writes later than it was told."""
 
     # What a stand-in says about itself
 
