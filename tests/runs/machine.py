@@ -38,7 +38,8 @@ UNTIL: dict[str, Callable[[Step], bool]] = {
     "the next step": lambda step: True,
     "it is about to send": lambda step: step.kind == "send",
     "it has sent": lambda step: step.kind in ("answer", "silence"),
-    "it writes its journal": lambda step: step.name == "entries_store",
+    "it writes its journal": lambda step: step.name in ("entries_store", "ending"),
+    "it writes its ending": lambda step: step.name == "ending",
     "its end": lambda step: False,
 }
 DOUBTFUL = [name for name, fate in FATES.items() if fate.unread_for or 0 < fate.lands_after < inf]
@@ -284,52 +285,60 @@ class QueueMachine(RuleBasedStateMachine):
         self.dead.append(self.processes[name])
         self.processes[name] = self._process(name)
 
-    @precondition(lambda self: self._busy())
     @rule(
-        who=st.integers(0, 1),
+        order=st.sampled_from(ORDERS),
+        name=st.sampled_from(PROCESSES),
         slow=st.sampled_from([0.0, 500.0]),
         until=st.sampled_from(["it is about to send", "it has sent", "it has sent", "it writes its journal"]),
         fate=st.sampled_from(DOUBTFUL),
         seconds=st.sampled_from([500.0, 1700.0]),
     )
-    def a_worker_dies_and_another_goes_on(self, who: int, slow: float, until: str, fate: str, seconds: float) -> None:
-        victim = pick(self._busy(), who)
+    def a_worker_dies_and_another_goes_on(
+        self, order: tuple[str, int], name: str, slow: float, until: str, fate: str, seconds: float
+    ) -> None:
+        self._begin_new_work(order, name)
         self._advance(slow)
-        self._go_on(self.processes[victim], 0, until, fate)
-        self._replace(victim)
+        self._go_on(self.processes[name], 0, until, fate)
+        self._replace(name)
         self._advance(seconds)
         self.the_sweep_looks()
-        self._claim_and_go_on(victim, "its end", "done")
+        self._claim_and_go_on(name, "its end", "done")
+
+    def _begin_new_work(self, order: tuple[str, int], name: str) -> None:
+        """As far as anything is due: a claim by ``name``, with something to write in it."""
+        self._edit(order)
+        self._tell(order, "webhook")
+        self._claim(self.processes[name], 2)
 
     @precondition(lambda self: self._busy())
     @rule(who=st.integers(0, 1))
     def a_worker_freezes(self, who: int) -> None:
         self.processes[pick(self._busy(), who)].frozen = True
 
-    @precondition(lambda self: self._busy())
     @rule(
-        who=st.integers(0, 1),
-        asleep=st.sampled_from(["it has sent", "it writes its journal", "it writes its journal", "the next step"]),
-        seconds=st.sampled_from([500.0, 1700.0]),
+        order=st.sampled_from(ORDERS),
+        name=st.sampled_from(PROCESSES),
+        asleep=st.sampled_from(["the next step", "it has sent", "it writes its journal", "it writes its ending"]),
+        seconds=st.sampled_from([500.0, 1700.0, 1700.0]),
         until=st.sampled_from(list(UNTIL)),
         fate=ANY_FATE,
     )
-    def a_worker_sleeps_while_another_works(self, who: int, asleep: str, seconds: float, until: str, fate: str) -> None:
+    def a_worker_sleeps_while_another_works(
+        self, order: tuple[str, int], name: str, asleep: str, seconds: float, until: str, fate: str
+    ) -> None:
         """Frozen, perhaps beyond its lease; when it wakes it goes on as if nothing had happened."""
-        sleeper = self.processes[pick(self._busy(), who)]
+        sleeper = self.processes[name]
+        self._begin_new_work(order, name)
         self._go_on(sleeper, 0, asleep, "done")
-        worked_on = {claimed.record.record_id for claimed in sleeper.held()}
         sleeper.frozen = True
         self._advance(seconds)
         self.the_sweep_looks()
-        other = next(name for name in PROCESSES if self.processes[name] is not sleeper)
+        other = next(other for other in PROCESSES if other != name)
         self._claim_and_go_on(other, until, fate)
         sleeper.frozen = False
         self._go_on(sleeper, 0, "its end", fate)
-        for order in ORDERS:
-            if order[0] in worked_on:
-                self._tell(order, "webhook")
-        self._claim_and_go_on(sleeper.name, until, fate)
+        self._tell(order, "webhook")
+        self._claim_and_go_on(name, until, fate)
 
     @precondition(lambda self: any(process.frozen for process in self.processes.values()))
     @rule()

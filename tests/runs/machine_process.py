@@ -20,7 +20,7 @@ from runs.attempts import attempt_run
 from runs.claim import Claimed
 from runs.events import event_data, needs_database
 from runs.host import OpenClient, RunHost
-from runs.journal import GroupCommit
+from runs.journal import Entry, GroupCommit
 from runs.lanes import Turns
 from runs.links import LinkFinder
 from runs.plans import Plan
@@ -137,7 +137,8 @@ class Process:
 
     # What ``runs.journal.Database`` is to a drain.
     async def run(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        return await self._wait("database", function.__name__, lambda fate: self._database(function, *args, **named))
+        name = "ending" if any(_ends(argument) for argument in args) else function.__name__
+        return await self._wait("database", name, lambda fate: self._database(function, *args, **named))
 
     def _attempt(self, claimed: Claimed, plan: Plan) -> Coroutine[Any, Any, None]:
         async def attempt() -> None:
@@ -164,6 +165,11 @@ class Process:
 
     async def _client(self, connection_id: str) -> OpenClient:
         return OpenClient(client=_Client(self), remembered=_nobody, settings={}, account_id="")  # type: ignore[arg-type]
+
+
+def _ends(argument: Any) -> bool:
+    """A batch for the journal with the ending of an attempt."""
+    return isinstance(argument, list) and any(isinstance(one, Entry) and one.ending is not None for one in argument)
 
 
 async def _nobody(*_: Any) -> None:
