@@ -21,6 +21,7 @@ from connections.models import RateBudget
 from connectors.base.manifest import RateLimit
 
 LONGEST_TOKEN_LIFE_SECONDS = 2.0
+_STORED_TO_SECONDS = 1e-6  # a time is rounded so when it is stored; rounded up, it must not cost a token
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -91,7 +92,7 @@ def grant(standing: Standing, limit: RateLimit, wanted: int) -> Taken:
     """At most ``wanted`` tokens from a budget that stands so."""
     pace = pace_of(limit)
     ahead = max(0.0, standing.ahead)
-    room = math.floor(pace.burst - ahead / pace.interval_seconds + 1e-9)
+    room = math.floor(pace.burst - (ahead - _STORED_TO_SECONDS) / pace.interval_seconds)
     left = standing.left if standing.bounded else None
     tokens = max(0, min(wanted, room) if left is None else min(wanted, room, left))
     after = Standing(

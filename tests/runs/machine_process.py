@@ -7,6 +7,7 @@ Whoever holds it decides which of these goes on, how it ends, and what other pro
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -62,7 +63,6 @@ class Process:
         self._provider = provider
         self._database = database
         self._contexts: dict[asyncio.Task[None], Context] = {}
-        self._contexts: dict[asyncio.Task[None], Context] = {}
         self._waiting: list[Step] = []
         self._loop = _Loop(provider)
         self._commits = self._loop.run_until_complete(self._group_commit())
@@ -78,6 +78,12 @@ class Process:
 
     def held(self) -> list[Claimed]:
         return list(self.claims.values())
+
+    def may_write(self, number: str) -> bool:
+        """By its own clock it still has the lease of that order: the question it asks itself before it sends."""
+        now = time.monotonic()
+        mine = [claimed for claimed in self.held() if claimed.record.record_id == number]
+        return any(not claimed.lost and claimed.lease_until > now for claimed in mine)
 
     def take(self, claimed: Claimed, plan: Plan) -> None:
         context = copy_context()
@@ -180,6 +186,7 @@ class _Client:
     """The way out of one process: every call can be stopped before it leaves and before its answer arrives."""
 
     def __init__(self, process: Process) -> None:
+        self._process = process
         self._wait = process._wait
         self._provider = process._provider
 
@@ -188,7 +195,12 @@ class _Client:
         return result
 
     async def look(self, reference: str) -> Written | None:
-        result: Written | None = await self._wait("look", reference, lambda fate: self._provider.find(reference))
+        number = reference.split(" ")[0]
+
+        def look(_: Fate) -> Written | None:
+            return self._provider.find(reference, in_earnest=self._process.may_write(number))
+
+        result: Written | None = await self._wait("look", reference, look)
         return result
 
     async def write(self, reference: str, effect_key: str) -> Written:

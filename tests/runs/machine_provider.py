@@ -113,12 +113,14 @@ class Provider:
         """What is there, or will be."""
         return [row for row in self.written if row.reference == reference and row.lands_at < inf]
 
-    def find(self, reference: str) -> Written | None:
+    def find(self, reference: str, *, in_earnest: bool) -> Written | None:
+        """:param in_earnest: whether what is not found may be written; a look of one whose lease is over is idle."""
         for row in self.standing(reference):
             if row.readable_at <= self.now:
                 return row
             # The rule itself, not only what follows from breaking it (C3).
-            self.broken.append(f"{reference} is looked for while an earlier write may still land")
+            if in_earnest:
+                self.broken.append(f"{reference} is looked for while an earlier write may still land")
         return None
 
 
