@@ -119,7 +119,7 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
     match error:
         case OutcomeUnknown():
             settle = max(host.journal.unsettled.values(), default=0.0)
-            return _waiting(host, error, seconds=settle, counts=True)
+            return _waiting(host, error, seconds=max(settle, _backoff_seconds(host)), counts=True)
         case Retryable():
             return _waiting(host, error, seconds=_wait_seconds(host, error), counts=error.counts)
         case Held():
@@ -156,9 +156,14 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
 
 
 def _wait_seconds(host: RunHost, error: Retryable) -> float:
-    """The provider's wish, else exponential backoff with full jitter."""
+    """The provider's wish, else the usual."""
     if error.after_seconds is not None:
         return error.after_seconds + random.uniform(0, 0.5)
+    return _backoff_seconds(host)
+
+
+def _backoff_seconds(host: RunHost) -> float:
+    """Exponential with full jitter."""
     ceiling = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**host.claimed.counted_failures)
     return random.uniform(SHORTEST_WAIT_SECONDS, max(ceiling, SHORTEST_WAIT_SECONDS))
 

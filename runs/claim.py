@@ -26,6 +26,10 @@ from telemetry.metrics import RECOVERED
 from tenants.clock import database_now
 
 MOST_COUNTED_FAILURES = 25
+"""In a row, without any new effect."""
+
+_LOST_AT_ONCE = 3
+_LONGEST_LOST_WAIT_SECONDS = 900.0
 
 
 @dataclass
@@ -196,6 +200,7 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
             event.state, event.worker, event.lease_expires_at = InboxEvent.State.WAITING, "", None
             event.fence += 1  # from here on the old worker can finish nothing
             event.counted_failures += 1
+            free_at += timedelta(seconds=_lost_wait_seconds(event.counted_failures))
             # Work that kills its workers must come to an end; news that came meanwhile is reason for one more look.
             if event.counted_failures >= MOST_COUNTED_FAILURES and not event.dirty:
                 event.state = InboxEvent.State.DEAD
@@ -209,6 +214,11 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
     for event in expired:
         RECOVERED.add(event.state)
     return len(expired)
+
+
+def _lost_wait_seconds(failures: int) -> float:
+    """Anybody's worker may die. Work that is there each time takes its neighbours down, too: less and less often."""
+    return 0.0 if failures <= _LOST_AT_ONCE else min(_LONGEST_LOST_WAIT_SECONDS, 2.0 ** (failures - _LOST_AT_ONCE))
 
 
 def _run_of_lost(event: InboxEvent) -> dict[str, Any]:

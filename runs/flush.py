@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,7 +89,8 @@ def entries_write(batch: list[Entry]) -> set[int]:
         now = database_now()
         standing = [entry for entry in batch if _is_holder(held, entry.claimed)]
         fenced = {id(entry) for entry in batch} - {id(entry) for entry in standing}
-        _links_write(batch, fenced, now)
+        further = _links_write(batch, fenced, now)
+        _failures_forget(further - fenced, standing, held)
         _steps_write(standing, now)
         _search_write(standing, now)
         ended = [(entry, entry.ending) for entry in standing if entry.ending is not None]
@@ -189,8 +190,16 @@ _LINK_COLUMNS = {
 }
 
 
-def _links_write(batch: list[Entry], fenced: set[int], now: datetime) -> None:
-    """Remember the effects, also late ones: they did happen."""
+def _failures_forget(further: set[int], standing: list[Entry], held: dict[int, Held]) -> None:
+    """Failures are counted in a row: an event with a new effect has got further, and is no hopeless case."""
+    ids = {entry.claimed.event_id for entry in standing if id(entry) in further}
+    if failed := {pk for pk in ids if held[pk].counted_failures}:
+        InboxEvent.unscoped.filter(pk__in=failed).update(counted_failures=0)
+        held.update({pk: replace(held[pk], counted_failures=0) for pk in failed})
+
+
+def _links_write(batch: list[Entry], fenced: set[int], now: datetime) -> set[int]:
+    """Remember the effects, also late ones: they did happen. Returns the ``id()`` of entries with a new effect."""
     linked = [(entry, entry.link) for entry in batch if entry.link is not None]
     new = rows_insert_new(
         RecordLink._meta.db_table,
@@ -198,12 +207,15 @@ def _links_write(batch: list[Entry], fenced: set[int], now: datetime) -> None:
         [_link_row(entry, link, now) for entry, link in linked],
         unique=("organisation_id", "effect_key"),
     )
+    further = set()
     for entry, link in linked:
         key = (entry.claimed.organisation_id, link.effect_key)
         if key in new:
             new.discard(key)  # the first of a key in this batch is the one that was inserted
+            further.add(id(entry))
         else:
             _link_known(entry, link, now, late=id(entry) in fenced)
+    return further
 
 
 def _link_row(entry: Entry, link: Link, now: datetime) -> tuple[Any, ...]:

@@ -113,6 +113,8 @@ class RecordLinks:
 
     async def remember(self, link: Link) -> None:
         await self._host.flush(link=link)
+        if link.effect_key not in self._known:
+            self._host.claimed.counted_failures = 0  # as the flush has it: failures count in a row
         self._known[link.effect_key] = link
 
 

@@ -9,9 +9,12 @@ from django.db import InterfaceError, OperationalError
 
 from connections.models import Connection
 from connectors.base.errors import Held, MappingFailed, NeedsAttention, NotSent, OutcomeUnknown, Rejected, Retryable
+from flows.engine.ports import Link
 from runs import attempts, flush, host
 from runs import claim as claims
 from runs.claim import leases_recover
+from runs.entries import Entry
+from runs.flush import entries_write
 from runs.models import InboxEvent, RecordLink, Run
 from tenants.clock import database_now
 from tests.runs.conftest import claim, drain, event_of, make_due, record_of, runs_of, tell
@@ -263,3 +266,57 @@ def test_work_that_kills_its_workers_comes_to_an_end(installation, monkeypatch):
     assert runs_of("7")[0].state == "dead" and runs_of("7")[0].error["code"] == "gave_up"
     tell(installation, "7")
     assert claim(), "news opens it again"
+
+
+def test_each_lost_worker_more_makes_the_next_wait_longer(installation):
+    tell(installation, "7")
+    waits = []
+    for _ in range(6):
+        make_due()
+        assert claim(lease_seconds=-1)
+        leases_recover(default_settle=0.0)
+        event = event_of("7")
+        waits.append(round((event.due_at - database_now()).total_seconds() + 1.0))
+        InboxEvent.unscoped.update(not_before=None)
+    assert waits == [0, 0, 0, 2, 4, 8]
+
+
+def test_failures_count_in_a_row_and_a_new_effect_ends_the_row(installation, world, monkeypatch):
+    """An order that gets further with each attempt is no hopeless case, however many workers die over it."""
+    monkeypatch.setattr(attempts, "MOST_COUNTED_FAILURES", 3)
+    world.orders["7"] = "12.00"
+    tell(installation, "7")
+    InboxEvent.unscoped.update(counted_failures=2)
+    (claimed,) = claim()
+    entry = Entry(claimed, [], 0, link=Link("key", "write", "d1", {"id": "d1"}), target_account="a")
+    assert entries_write([entry]) == set()
+    assert event_of("7").counted_failures == 0
+    InboxEvent.unscoped.update(counted_failures=2)
+    assert entries_write([entry]) == set()
+    assert event_of("7").counted_failures == 2, "an effect that was known already is no progress"
+
+
+def test_a_failure_after_a_new_effect_is_the_first_of_its_row(installation, world, monkeypatch):
+    monkeypatch.setattr(attempts, "MOST_COUNTED_FAILURES", 3)
+    world.orders["7"] = "12.00"
+    tell(installation, "7")
+    InboxEvent.unscoped.update(counted_failures=2)
+    remember = host.RecordLinks.remember
+
+    async def then_fail(links, link):
+        await remember(links, link)
+        raise Retryable("busy", after_seconds=60.0)
+
+    monkeypatch.setattr(host.RecordLinks, "remember", then_fail)
+    drain(until=lambda: event_of("7").state != "leased" and event_of("7").attempts == 1)
+    event = event_of("7")
+    assert (event.state, event.counted_failures) == ("waiting", 1)
+
+
+def test_an_unknown_outcome_waits_longer_each_time(installation, world, monkeypatch):
+    monkeypatch.setattr(attempts, "_backoff_seconds", lambda _: 500.0)
+    world.orders["7"] = "12.00"
+    world.write_fails["7"] = OutcomeUnknown("no answer")
+    tell(installation, "7")
+    drain(until=lambda: event_of("7").state == "waiting" and event_of("7").attempts == 1)
+    assert (event_of("7").due_at - database_now()).total_seconds() > 400
