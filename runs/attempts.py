@@ -26,9 +26,9 @@ from flows.engine.ports import LeaseLost
 from flows.engine.values import jsonable
 from flows.engine.walker import WalkResult, walk
 from runs.causes import GAVE_UP, cause_of, cause_of_items
-from runs.claim import MOST_COUNTED_FAILURES
+from runs.claim import MOST_COUNTED_FAILURES, Claimed
 from runs.host import RunHost
-from runs.journal import Ending
+from runs.journal import Ending, Entry, GroupCommit
 from telemetry import context, tracing
 from telemetry.metrics import ATTEMPT_ERRORS, ATTEMPTS, LEASES_LOST
 
@@ -141,18 +141,34 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
                     cure=_OURS,
                 ),
             )
-    log.error("%s failed", host.claimed.run, exc_info=error)
-    text = f"Something went wrong on our side with {host.claimed.record}. Nothing is lost; we have been told."
-    trace = "".join(traceback.format_exception(error)[-3:])
     step = next((step.path for step in reversed(host.journal.steps) if step.error), "")
-    bug = Rejected(
-        text,
-        operator_text=trace,
-        code=f"bug:{type(error).__name__}",
-        cure=_OURS,
-        details={"step": step} if step else {},
+    return _bug(host.claimed, error, step)
+
+
+async def attempt_give_up(claimed: Claimed, error: Exception, commits: GroupCommit) -> None:
+    """Nothing could be walked, by a fault of ours: a dead letter, before anything was read or written."""
+    if isinstance(error, OperationalError | InterfaceError):
+        raise error  # the event comes back when its lease is over
+    try:
+        await commits.commit(Entry(claimed=claimed, steps=[], first_sequence=0, ending=_bug(claimed, error)))
+    except LeaseLost as lost:
+        log.warning("%s: could not finish: %s", claimed.run, lost)
+        _lease_lost("ending")
+
+
+def _bug(claimed: Claimed, error: Exception, step: str = "") -> Ending:
+    log.error("%s failed", claimed.run, exc_info=error)
+    text = f"Something went wrong on our side with {claimed.record}. Nothing is lost; we have been told."
+    return _for_a_person(
+        "dead",
+        Rejected(
+            text,
+            operator_text="".join(traceback.format_exception(error)[-3:]),
+            code=f"bug:{type(error).__name__}",
+            cure=_OURS,
+            details={"step": step} if step else {},
+        ),
     )
-    return _for_a_person("dead", bug)
 
 
 def _wait_seconds(host: RunHost, error: Retryable) -> float:

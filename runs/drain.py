@@ -19,7 +19,7 @@ from django.db import DatabaseError
 
 from connectors.base.errors import ConnectorError, NeedsAttention
 from connectors.base.gate import current_turn
-from runs.attempts import attempt_run
+from runs.attempts import attempt_give_up, attempt_run
 from runs.claim import Claimed, events_claim, leases_renew
 from runs.clients import Clients
 from runs.database import Database
@@ -30,7 +30,7 @@ from runs.lanes import Turns
 from runs.links import LinkFinder
 from runs.plans import Plan, plans_load
 from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim, polls_renew
-from runs.resuming import beginning_of
+from runs.resuming import Beginning, beginning_of
 from runs.slots import slot_beat, slot_leave, slot_take
 from runs.wake import Bell
 from telemetry.metrics import CLAIM_EVENTS, CLAIM_SECONDS, write_out
@@ -57,7 +57,7 @@ class Drain:
         self.in_flight: dict[int, Claimed] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.polls: list[ClaimedPoll] = []
-        self.plans: dict[int, Plan] = {}
+        self.plans: dict[int, Plan | Exception] = {}
         self.looked_at: dict[int, float] = {}
         self.turns = Turns()
         self.claimed_at = float("-inf")
@@ -175,7 +175,11 @@ class Drain:
         current_turn.set(f"{claimed.installation_id} {claimed.via}")
         self.attempts += 1
         try:
-            beginning = await beginning_of(claimed, self.plans[claimed.installation_id], self.database)
+            try:
+                beginning = await self._beginning(claimed)
+            except Exception as error:
+                await attempt_give_up(claimed, error, self.commits)
+                return
             host = RunHost(
                 claimed=claimed,
                 plan=beginning.plan,
@@ -189,6 +193,12 @@ class Drain:
             await attempt_run(host, event_data=lambda: self._event_data(host), on_attention=self.clients.attention)
         finally:
             self.in_flight.pop(claimed.event_id, None)
+
+    async def _beginning(self, claimed: Claimed) -> Beginning:
+        plan = self.plans[claimed.installation_id]
+        if isinstance(plan, Exception):
+            raise plan
+        return await beginning_of(claimed, plan, self.database)
 
     async def _event_data(self, host: RunHost) -> dict[str, Any]:
         if host.claimed.links_broken is not None:

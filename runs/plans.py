@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,14 +57,23 @@ class Plan:
         return {**self.settings, "reference_suffix": reference_suffix} if reference_suffix else self.settings
 
 
-def plans_load(ids: Iterable[int], known: dict[int, Plan]) -> dict[int, Plan]:
-    """Plans of these installations; those in ``known`` that have not changed are taken over."""
-    plans: dict[int, Plan] = {}
+def plans_load(ids: Iterable[int], known: Mapping[int, Plan | Exception]) -> dict[int, Plan | Exception]:
+    """Plans of these installations; those in ``known`` that have not changed are taken over.
+
+    One that cannot be made does not harm the others: its error stands in its place.
+    """
+    plans: dict[int, Plan | Exception] = {}
     rows = Installation.unscoped.filter(pk__in=set(ids)).select_related("pair_version", "source", "target")
     for installation in rows:
         stamp = (installation.updated_at, repr(installation.source.settings), repr(installation.target.settings))
         old = known.get(installation.pk)
-        plans[installation.pk] = old if old is not None and old.stamp == stamp else plan_of(installation, stamp)
+        if isinstance(old, Plan) and old.stamp == stamp:
+            plans[installation.pk] = old
+            continue
+        try:
+            plans[installation.pk] = plan_of(installation, stamp)
+        except Exception as error:
+            plans[installation.pk] = error
     return plans
 
 

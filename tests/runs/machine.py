@@ -22,7 +22,7 @@ from runs.claim import Claimed, events_claim, leases_recover, leases_renew
 from runs.inbox import PRIORITY_IMPORT, PRIORITY_LIVE, News, news_store
 from runs.journal import Entry
 from runs.models import InboxEvent, RecordLink, Run
-from runs.plans import Plan, plans_load
+from runs.plans import plans_load
 from runs.replays import How, run_cancel, runs_replay
 from tenants.clock import database_now
 from tenants.models import Organisation
@@ -225,7 +225,7 @@ class QueueMachine(RuleBasedStateMachine):
             return 0
         self._tick()
         claims = self.system.claim(worker=process.name, limit=limit, lease_seconds=LEASE_SECONDS, turns=process.turns)
-        plans: dict[int, Plan] = plans_load({claimed.installation_id for claimed in claims}, {})
+        plans: dict[int, Any] = plans_load({claimed.installation_id for claimed in claims}, {})
         for claimed in claims:
             self._nobody_else_holds(claimed)
             process.take(claimed, plans[claimed.installation_id])

@@ -10,14 +10,17 @@ from django.db import InterfaceError, OperationalError
 from connections.models import Connection
 from connectors.base.errors import Held, MappingFailed, NeedsAttention, NotSent, OutcomeUnknown, Rejected, Retryable
 from flows.engine.ports import Link
+from flows.models import Installation, PairVersion
 from runs import attempts, flush, host
 from runs import claim as claims
 from runs.claim import leases_recover
 from runs.entries import Entry
 from runs.flush import entries_write
 from runs.models import InboxEvent, RecordLink, Run
+from runs.replays import runs_replay
 from tenants.clock import database_now
-from tests.runs.conftest import claim, drain, event_of, make_due, record_of, runs_of, tell
+from tests.factories import NOW
+from tests.runs.conftest import claim, drain, event_of, install, make_due, record_of, runs_of, tell
 from tests.runs.fakes import SETTLE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -320,3 +323,23 @@ def test_an_unknown_outcome_waits_longer_each_time(installation, world, monkeypa
     tell(installation, "7")
     drain(until=lambda: event_of("7").state == "waiting" and event_of("7").attempts == 1)
     assert (event_of("7").due_at - database_now()).total_seconds() > 400
+
+
+def test_an_installation_whose_pair_cannot_be_read_harms_no_other(installation, other_organisation, world):
+    world.orders |= {"7": "12.00", "8": "3.00"}
+    version = PairVersion.objects.create(
+        pair_key="fake-pair", digest="unreadable", number=2, title="From elsewhere", document={}, created_at=NOW
+    )
+    broken = install(other_organisation)
+    Installation.unscoped.filter(pk=broken.pk).update(pair_version=version)
+    tell(broken, "8")
+    tell(installation, "7")
+    drain()
+    assert [run.state for run in runs_of("7")] == ["done"]
+    (run,) = runs_of("8")
+    assert (run.state, run.error["code"]) == ("dead", "bug:ValidationError") and "we have been told" in run.reason
+    assert world.count("get 8") == 0 and record_of("8").unclean is False
+    Installation.unscoped.filter(pk=broken.pk).update(pair_version=installation.pair_version)
+    runs_replay(organisation=other_organisation, runs=[run], at=database_now(), by=None)
+    drain()
+    assert [run.state for run in runs_of("8")] == ["done"]
