@@ -429,10 +429,11 @@ class WorkerSlot(models.Model):
 
 
 class RetentionMark(models.Model):
-    """How far retention has walked a table, by its key: nothing before ``position`` is looked at again."""
+    """How far a walk of retention through a table has come, by its key, and when that walk began."""
 
     name = models.CharField(max_length=40, primary_key=True)
     position = models.BigIntegerField(default=0)
+    began_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.name} up to {self.position}"

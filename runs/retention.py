@@ -3,14 +3,15 @@
 Open work keeps its keys and its steps for ever; a replay after the purge fetches the record again. Links, records and
 each record's latest run stay: they are the proof that nothing is written twice, and what pages show of it.
 
-Tables are walked oldest first by their key and no row is read twice: a round costs what it forgets, however long the
-history is.
+Tables are walked oldest first by their key, and a round goes on where the one before stopped: it costs what it forgets,
+however long the history is. What could not go in its turn (a run that was open then, or its record's latest) is met by
+the next walk, which begins a month after the one before.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from connections.circuits import troubles_forget
 from runs.models import CauseAction, HookRefusal, InboxEvent, Record, RetentionMark, Run, SearchTerm, StepBatch
 
 BATCH = 1_000
+WALK_AGAIN_AFTER = timedelta(days=30)
 REFUSALS_KEPT = timedelta(days=30)
 TROUBLES_KEPT = timedelta(days=7)
 
@@ -39,6 +41,7 @@ def forgetting(at: datetime) -> Iterator[Forgotten]:
     """The same in small steps, each a transaction of its own: whoever has other things to do stops between them."""
     payloads_until = at - timedelta(days=settings.PAYLOAD_DAYS)
     runs_until = at - timedelta(days=settings.RUN_DAYS)
+    _walks_begin(("steps", "runs"), at)
     yield from _payloads_empty(payloads_until)
     yield from _rows_delete("search_terms", SearchTerm.unscoped.all(), "created_at", payloads_until)
     yield from _steps_delete(runs_until)
@@ -52,13 +55,20 @@ def forgetting(at: datetime) -> Iterator[Forgotten]:
     yield "troubles", troubles_forget(older_than=TROUBLES_KEPT)
 
 
+def _walks_begin(names: Iterable[str], at: datetime) -> None:
+    """From the first row again, those walks for which a month is over."""
+    marks = RetentionMark.objects.filter(name__in=names)
+    marks.filter(began_at=None).update(began_at=at)  # its first walk is under way
+    marks.filter(began_at__lte=at - WALK_AGAIN_AFTER).update(position=0, began_at=at)
+
+
 def _payloads_empty(before: datetime) -> Iterator[Forgotten]:
     for ids in _old("payloads", StepBatch.unscoped.all(), "written_at", before):
         yield "payloads", StepBatch.unscoped.filter(pk__in=ids, sealed__isnull=False).update(sealed=None)
 
 
 def _steps_delete(before: datetime) -> Iterator[Forgotten]:
-    """Of runs that have ended. What is left of a run that was open then goes with the run itself."""
+    """Of runs that have ended."""
     for ids in _old("steps", StepBatch.unscoped.all(), "written_at", before):
         rows = StepBatch.unscoped.filter(pk__in=ids, run__state__in=Run.TERMINAL)
         yield "steps", rows.delete()[0]
@@ -73,7 +83,7 @@ def _runs_delete(before: datetime) -> Iterator[Forgotten]:
 
 
 def _old(name: str, rows: QuerySet, moment: str, before: datetime) -> Iterator[list[int]]:
-    """Keys of rows from before, a batch at a time, each once: the mark says how far the walk has come."""
+    """Keys of rows from before, a batch at a time: the mark says how far the walk has come."""
     mark, _ = RetentionMark.objects.get_or_create(name=name)
     while True:
         seen = list(rows.filter(pk__gt=mark.position).order_by("pk").values_list("pk", moment)[:BATCH])

@@ -78,12 +78,24 @@ class TestFinishedRuns:
         assert forget_old(database_now() + timedelta(days=101))["steps"] == 1
         assert forget_old(database_now() + timedelta(days=107))["steps"] == 2
 
-    def test_nothing_is_walked_twice(self, installation, django_assert_max_num_queries):
+    def test_what_could_not_go_in_its_turn_goes_with_the_next_walk(self, installation):
+        _attempt(installation, "7", search={}, ending=Ending("done"))
+        _attempt(installation, "8", search={}, ending=Ending("held", reason="look", cause="c"))
+        forget_old(database_now() + timedelta(days=101))
+        assert Run.unscoped.count() == 2, "one was open, the other its record's latest"
+        Run.unscoped.filter(state="held").update(state="done", finished_at=database_now())
+        _attempt(installation, "7", search={}, ending=Ending("done"))
+        assert forget_old(database_now() + timedelta(days=110))["runs"] == 0
+        did = forget_old(database_now() + timedelta(days=140))
+        assert did["runs"] == 1, "the latest of 7 and of 8 stay"
+        assert not StepBatch.unscoped.exists()
+
+    def test_a_round_goes_on_where_the_one_before_stopped(self, installation, django_assert_max_num_queries):
         for number in range(30):
             _attempt(installation, str(number), search={}, ending=Ending("done"))
         later = database_now() + timedelta(days=101)
         forget_old(later)
-        with django_assert_max_num_queries(16):
+        with django_assert_max_num_queries(18):
             assert sum(forget_old(later).values()) == 0
 
 
