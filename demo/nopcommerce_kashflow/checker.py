@@ -277,14 +277,17 @@ def _sold_not_invoiced(
 
 
 def _stock(shop: dict[str, Any], books: dict[str, Any], pending: dict[str, int]) -> dict[str, tuple[int, int]]:
-    """SKUs that differ: (shop's quantity, what it should be). Simple managed products that both sides know."""
+    """SKUs that differ: (shop's quantity, what it should be). Simple managed products that both sides know.
+
+    A shop has nothing to sell of what the ledger has sold already and lacks: 0, not less.
+    """
     ledger = {p["code"]: p["qty_in_stock"] for p in books["products"] if p["managed"]}
     ours = {
         p["sku"]: p["stock_quantity"]
         for p in shop["products"]
         if (p["sku"] or "").startswith("SKU-") and not p["deleted"]
     }
-    wanted = {sku: ledger[sku] - pending.get(sku, 0) for sku in ours if sku in ledger}
+    wanted = {sku: max(0, ledger[sku] - pending.get(sku, 0)) for sku in ours if sku in ledger}
     return {sku: (ours[sku], wanted[sku]) for sku in wanted if ours[sku] != wanted[sku]}
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.base.records import Canonical, LineKind, Order, StockLevel
-from flows.engine.documents.posted import PostedDocument
+from flows.engine.documents.posted import PostedCredit, PostedDocument
 from flows.engine.documents.rules import BookingRules, NominalCodes, PaymentRule
 from flows.engine.documents.stock import stock_target
 from flows.engine.values import Record, plain
@@ -116,7 +116,7 @@ class PostedDocuments(Canonical):
     ``all`` those and the credit notes of refunds. ``state`` is the fingerprint of the order when the latest of
     ``sales`` was written. ``unknown``: numbers of documents whose lines we do not know, because an earlier attempt
     wrote them from an earlier state of the order; ``unknown_sales`` those of them among the sales.
-    ``credited`` counts refunds and cancellations, positive.
+    ``credits`` are the credit notes of refunds and cancellations in their order, ``credited`` their sum, positive.
     """
 
     count: int = 0
@@ -133,15 +133,15 @@ class PostedDocuments(Canonical):
     credited: Decimal = Decimal(0)
     credit_count: int = 0
     difference_count: int = 0
+    credits: tuple[PostedCredit, ...] = ()
     latest_credit_number: str = ""
     cancelled: bool = False
 
 
 def posted_documents(links: list[dict[str, Any]]) -> PostedDocuments:
     """The documents among the remembered links of ``create_invoice`` (``lookup`` of kind links, its ``all``)."""
-    posted: dict[str, Any] = {name: [] for name in ("sales", "all", "unknown", "unknown_sales", "qualifiers")} | {
-        "credited": Decimal(0)
-    }
+    lists = ("sales", "all", "unknown", "unknown_sales", "qualifiers", "credits")
+    posted: dict[str, Any] = {name: [] for name in lists} | {"credited": Decimal(0)}
     for link in links:
         _add_posted(posted, link)
     return PostedDocuments(count=len(links), **posted)
@@ -158,7 +158,9 @@ def _add_posted(posted: dict[str, Any], link: dict[str, Any]) -> None:
         posted["difference_count"] = posted.get("difference_count", 0) + 1
     else:
         posted |= {"credit_count": posted.get("credit_count", 0) + 1, "latest_credit_number": output["number"]}
-        posted["credited"] -= Decimal(str(output["gross"]))
+        amount = -Decimal(str(output["gross"]))
+        posted["credited"] += amount
+        posted["credits"].append(PostedCredit(number=output["number"], reference=output["reference"], amount=amount))
     if not facts.get("lines"):
         posted["unknown"].append(output["number"])
         posted["unknown_sales"] += [] if purpose == "refund" else [output["number"]]
@@ -168,9 +170,3 @@ def _add_posted(posted: dict[str, Any], link: dict[str, Any]) -> None:
     if purpose != "refund":
         posted |= {"state": facts.get("state", ""), "cancelled": purpose == "cancel"}
         posted["sales"].append(document)
-
-
-def money_returned(links: list[dict[str, Any]]) -> Decimal:
-    """What was paid back already, positive, from the remembered links of ``record_payment``."""
-    amounts = [link["output"]["amount"] for link in links if str(link["qualifier"]).startswith("refund:")]
-    return -sum((Decimal(str(amount)) for amount in amounts), Decimal(0))

@@ -45,12 +45,13 @@ class RecordPayment(LedgerWrite[PaymentDraft, PaymentRef]):
             return None
         if len(hits) > 1:
             why = f"Several payments on {number} carry {data.reference}: " + ", ".join(str(hit.id) for hit in hits)
-            return Found(Verdict.FOREIGN, self._ref(data, hits[0]), str(hits[0].id), why)
-        wanted = await home_amount(ctx, data)
-        if to_pennies(hits[0].amount) == wanted:
-            return Found(Verdict.SAME, self._ref(data, hits[0]), str(hits[0].id))
-        why = f"payment {hits[0].id} on document {number} is {to_pennies(hits[0].amount)}, ours is {wanted}"
-        return Found(Verdict.CHANGED, self._ref(data, hits[0]), str(hits[0].id), why)
+            return Found(Verdict.FOREIGN, self._ref(data, hits[0], data.amount), str(hits[0].id), why)
+        booked, wanted = to_pennies(hits[0].amount), await home_amount(ctx, data)
+        if booked == wanted:
+            return Found(Verdict.SAME, self._ref(data, hits[0], data.amount), str(hits[0].id))
+        why = f"payment {hits[0].id} on document {number} is {booked}, ours is {wanted}"
+        there = await amount_of(ctx, data, booked)
+        return Found(Verdict.CHANGED, self._ref(data, hits[0], there), str(hits[0].id), why)
 
     async def write(self, ctx: ActionContext, data: PaymentDraft) -> PaymentRef:
         method, account = await self._booked_as(ctx, data)
@@ -81,14 +82,9 @@ class RecordPayment(LedgerWrite[PaymentDraft, PaymentRef]):
         return method, await facts.account(ctx, data.account, "account")
 
     @staticmethod
-    def _ref(data: PaymentDraft, found: LedgerPayment) -> PaymentRef:
-        """In home currency, as KashFlow has it."""
-        return PaymentRef(
-            id=str(found.id),
-            document_number=data.document_number,
-            amount=to_pennies(found.amount),
-            reference=found.note,
-        )
+    def _ref(data: PaymentDraft, found: LedgerPayment, amount: Decimal) -> PaymentRef:
+        """:param amount: in the draft's currency, as of one we wrote ourselves."""
+        return PaymentRef(id=str(found.id), document_number=data.document_number, amount=amount, reference=found.note)
 
     def pretend(self, data: PaymentDraft) -> PaymentRef:
         return PaymentRef(id=NEW, document_number=data.document_number, amount=data.amount, reference=data.reference)
@@ -99,8 +95,17 @@ async def home_amount(ctx: ActionContext, data: PaymentDraft) -> Decimal:
 
     :raises Rejected: the payment's currency is neither home nor the document's.
     """
+    return to_pennies(data.amount / await _rate(ctx, data))
+
+
+async def amount_of(ctx: ActionContext, data: PaymentDraft, booked: Decimal) -> Decimal:
+    """What a booked payment (in home currency) is in the draft's; of a foreign document to a penny or so."""
+    return to_pennies(booked * await _rate(ctx, data))
+
+
+async def _rate(ctx: ActionContext, data: PaymentDraft) -> Decimal:
     if data.currency == (await facts.company(ctx)).currency:
-        return to_pennies(data.amount)
+        return Decimal(1)
     document = await existing_document(ctx, data.document_number, "document_number")
     if document.currency != data.currency:
         raise Rejected(
@@ -109,7 +114,7 @@ async def home_amount(ctx: ActionContext, data: PaymentDraft) -> Decimal:
             field="currency",
             cure="Record it by hand in KashFlow, or correct the order's payment.",
         )
-    return to_pennies(data.amount / document.rate)
+    return document.rate
 
 
 class DeletePayment(LedgerWrite[PaymentToDelete, PaymentDeleted]):

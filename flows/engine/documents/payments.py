@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.base.errors import Held
 from connectors.base.records import Order, PaymentDraft, PaymentStatus, Tender
 from flows.engine.documents.invoice import reference_of
 from flows.engine.documents.pennies import to_amount, to_pennies
+from flows.engine.documents.posted import PostedCredit
 from flows.engine.documents.rules import BookingRules, PaymentRule
 
 PENNY = Decimal("0.01")
@@ -52,25 +54,46 @@ def payment_drafts(*, order: Order, document_number: str, rules: BookingRules) -
     ]
 
 
-def money_back_draft(
-    *, order: Order, document_number: str, cumulative: Decimal, amount: Decimal, paid_date: date, rules: BookingRules
-) -> PaymentEntry | None:
-    """The negative receipt on a credit note, by the way the order was paid; None when that way is not posted.
+def money_back_drafts(
+    *,
+    order: Order,
+    rules: BookingRules,
+    credits: list[PostedCredit],
+    paid: list[dict[str, Any]],
+    refunded: Decimal,
+    paid_date: date,
+) -> list[PaymentEntry]:
+    """Negative receipts, by the way the order was paid, for refunded money that no credit note shows as paid back yet.
 
-    :param cumulative: refunded in all, the effect's name; ``amount`` the part this credit note is about.
+    The money is laid along the credit notes in their order, and each payment is named after its note, never after what
+    was refunded up to now: where the answer to one was lost and more has been refunded since, that name finds it.
+
+    :param paid: the remembered links of ``record_payment``; :param refunded: in all, positive.
     :raises Held: as ``payment_drafts``.
     """
     method = order.payments[0].method if order.payments else order.payment_method
-    receipt = _Receipt(
-        key=f"refund:to:{to_amount(to_pennies(cumulative))}",
-        amount=-to_amount(to_pennies(amount)),
-        paid_date=paid_date,
-        rule=_rule_for(method, rules, field="payment_method"),
-        reference=f"{reference_of(order.source_id, rules)} refund to {to_amount(to_pennies(cumulative))}",
-    )
-    if not receipt.rule.post:
-        return None
-    return PaymentEntry(receipt.key, _draft(receipt, order, document_number))
+    entries: list[PaymentEntry] = []
+    returned = [link["output"] for link in paid if str(link["qualifier"]).startswith("refund:")]
+    left, before = refunded - _paid_back(returned), Decimal(0)
+    for credit in credits:
+        back = [output for output in returned if output["document_number"] == credit.number]
+        due = min(credit.amount, refunded - before) - _paid_back(back)
+        before += credit.amount
+        due = min(due, left)
+        if due <= 0:
+            continue
+        left -= due
+        rule = _rule_for(method, rules, field="payment_method")
+        if not rule.post:
+            return []
+        name = f"{credit.reference} refund" if not back else f"{credit.reference} refund {len(back) + 1}"
+        receipt = _Receipt(f"refund:{name}", -to_amount(to_pennies(due)), paid_date, rule, name)
+        entries.append(PaymentEntry(receipt.key, _draft(receipt, order, credit.number)))
+    return entries
+
+
+def _paid_back(outputs: Sequence[dict[str, Any]]) -> Decimal:
+    return -sum((Decimal(str(output["amount"])) for output in outputs), Decimal(0))
 
 
 def _tenders(order: Order, rules: BookingRules) -> list[_Receipt]:

@@ -28,6 +28,14 @@ class PostedDocument(Canonical):
         return kept.model_dump(mode="json")
 
 
+class PostedCredit(Canonical):
+    """A credit note in the ledger: its number and reference there, and what it gives back, positive."""
+
+    number: str
+    reference: str
+    amount: Decimal
+
+
 def lines_of(documents: Iterable[PostedDocument]) -> list[DocumentLine]:
     return [line for document in documents for line in document.lines]
 

@@ -2,10 +2,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.base.errors import Held
 from connectors.base.records import Order, Payment, PaymentStatus, Tender, TenderKind
-from flows.engine.documents.payments import money_back_draft, payment_drafts
+from flows.engine.documents.payments import PaymentEntry, money_back_drafts, payment_drafts
+from flows.engine.documents.posted import PostedCredit
 from flows.engine.documents.rules import PaymentRule
 from tests.flows.documents.baskets import a_line, an_order
 from tests.flows.documents.document_rules import CARD, rules
@@ -94,15 +97,76 @@ def test_two_unnamed_gift_cards_have_two_keys():
     assert len({entry.key for entry in entries}) == 2
 
 
-def test_money_back_is_a_negative_receipt_on_the_credit_note():
-    entry = money_back_draft(
+def credit(number: int, amount: str) -> PostedCredit:
+    return PostedCredit(number=str(700 + number), reference=f"NOP-1001-CR{number}", amount=Decimal(amount))
+
+
+def back(credits: list[PostedCredit], refunded: str, *paid: PaymentEntry, **changes: object) -> list[PaymentEntry]:
+    """``paid``: payments back that are remembered."""
+    return money_back_drafts(
         order=order_of(total="12.00"),
-        document_number="78",
-        cumulative=Decimal("7.50"),
-        amount=Decimal("2.50"),
+        rules=rules(**changes),
+        credits=credits,
+        paid=[link_of(entry) for entry in paid],
+        refunded=Decimal(refunded),
         paid_date=date(2026, 4, 1),
-        rules=rules(),
     )
-    assert entry.key == "refund:to:7.50"
-    assert (entry.draft.amount, entry.draft.document_number) == (Decimal("-2.50"), "78")
+
+
+def link_of(entry: PaymentEntry, amount: Decimal | None = None) -> dict[str, object]:
+    output = {"document_number": entry.draft.document_number, "amount": str(amount or entry.draft.amount)}
+    return {"qualifier": entry.key, "output": output}
+
+
+def test_money_back_is_a_negative_receipt_on_its_credit_note():
+    (entry,) = back([credit(1, "7.50")], "7.50")
+    assert entry.key == "refund:NOP-1001-CR1 refund"
+    assert (entry.draft.amount, entry.draft.document_number) == (Decimal("-7.50"), "701")
     assert (entry.draft.method, entry.draft.paid_date) == ("Card", date(2026, 4, 1))
+    assert entry.draft.reference == "NOP-1001-CR1 refund"
+
+
+def test_a_second_refund_names_and_pays_its_own_credit_note_only():
+    """Although the first payment back may be there, unremembered: its name and amount stay what they were."""
+    (first,) = back([credit(1, "1.11")], "1.11")
+    again = back([credit(1, "1.11"), credit(2, "0.57")], "1.68")
+    assert again[0] == first and (again[1].draft.amount, again[1].draft.document_number) == (Decimal("-0.57"), "702")
+    assert back([credit(1, "1.11"), credit(2, "0.57")], "1.68", first) == [again[1]]
+
+
+def test_a_cancellation_is_paid_back_as_far_as_it_was_refunded():
+    (first,) = back([credit(1, "12.00")], "5.00")
+    (rest,) = back([credit(1, "12.00")], "12.00", first)
+    assert (first.draft.amount, rest.draft.amount) == (Decimal("-5.00"), Decimal("-7.00"))
+    assert rest.key == "refund:NOP-1001-CR1 refund 2"
+
+
+def test_money_back_of_a_way_that_is_not_posted_is_left_out():
+    assert back([credit(1, "7.50")], "7.50", payment_methods={"Payments.Card": PaymentRule(post=False)}) == []
+
+
+def test_money_paid_back_by_an_earlier_version_is_not_paid_back_again():
+    """It paid the whole difference on the latest credit note, under another name."""
+    (of_both,) = back([credit(2, "1.68")], "1.68")
+    assert back([credit(1, "1.11"), credit(2, "0.57")], "1.68", of_both) == []
+
+
+_PENNIES = st.integers(1, 500)
+
+
+@given(st.lists(st.tuples(_PENNIES, st.sampled_from(["remembered", "answer lost", "not yet"])), min_size=1, max_size=6))
+def test_whatever_answers_are_lost_what_was_refunded_is_paid_back_once(refunds):
+    """Each refund has its credit note; a payment whose answer was lost is found by its name in the next attempt."""
+    notes, there, remembered, refunded = [], {}, {}, Decimal(0)
+    for number, (pennies, fate) in enumerate([*refunds, (1, "remembered"), (1, "remembered")], start=1):
+        refunded += Decimal(pennies) / 100
+        notes.append(credit(number, str(Decimal(pennies) / 100)))
+        if fate == "not yet":
+            continue
+        for entry in back(notes, str(refunded), *remembered.values()):
+            assert there.setdefault(entry.key, entry) == entry, "one name, one payment"
+            if fate == "answer lost":
+                break  # the walk ends here
+            remembered[entry.key] = entry
+    assert -sum(entry.draft.amount for entry in there.values()) == refunded
+    assert back(notes, str(refunded), *remembered.values()) == []
