@@ -41,10 +41,28 @@ class Lane:
 
 @dataclass
 class Turns:
-    """Where a worker's turn has come to: the lane it looked at last. ``capped``: a cap cut the latest claim."""
+    """Where a worker's turn has come to: the lane it looked at last. ``capped``: a cap cut the latest claim.
+
+    ``more``: the latest look met only lanes that cannot be served, and has not been round yet since ``began_after``.
+    """
 
     after: int = 0
     capped: bool = False
+    more: bool = False
+    began_after: int | None = None
+
+    def look_was(self, came_from: int, latest: int, *, at_an_end: bool) -> None:
+        """:param at_an_end: it found somebody to serve, or there is nobody it has not looked at."""
+        self.after = latest
+        if at_an_end:
+            self.more, self.began_after = False, None
+            return
+        self.began_after = came_from if self.began_after is None else self.began_after
+        passed = came_from < self.began_after <= latest
+        wrapped = latest <= came_from and (self.began_after > came_from or self.began_after <= latest)
+        self.more = not passed and not wrapped
+        if not self.more:
+            self.began_after = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +79,9 @@ def shares_of(*, limit: int, turns: Turns, now: datetime | None = None) -> list[
     The caps count what all workers have in flight. They are looked at before the claim, so several workers that claim
     in the same moment may pass a cap by what they take just then.
     """
-    lanes, turns.after = lanes_due(after=turns.after, most=min(limit, MOST_LANES), now=now)
+    came_from = turns.after
+    lanes, latest, at_an_end = lanes_due(after=came_from, most=min(limit, MOST_LANES), now=now)
+    turns.look_was(came_from, latest, at_an_end=at_an_end)
     turns.capped = False
     if not lanes:
         return []
@@ -105,12 +125,13 @@ class _Room:
         self._add(lane.organisation_id, {lane.source_id, lane.target_id}, count)
 
 
-def lanes_due(*, after: int, most: int, now: datetime | None = None) -> tuple[list[Lane], int]:
+def lanes_due(*, after: int, most: int, now: datetime | None = None) -> tuple[list[Lane], int, bool]:
     """Up to ``most`` lanes with due work that may be served, from the one behind ``after`` on and round again.
 
     Not served: an installation that is off, a connection that needs attention, a connector that is paused for all.
 
-    :returns: the lanes in turn, and the last one looked at, behind which the next look begins.
+    :returns: the lanes in turn; the last one looked at, behind which the next look begins; whether that look found
+        some, or saw all there are.
     """
     if connection.vendor == "postgresql":
         seen = _lanes_postgresql(after)
@@ -124,7 +145,7 @@ def lanes_due(*, after: int, most: int, now: datetime | None = None) -> tuple[li
         latest = lane.installation_id
         if is_served:
             lanes.append(lane)
-    return lanes, latest
+    return lanes, latest, bool(lanes) or len(seen) < MOST_SEEN
 
 
 # One index probe per lane, however many events wait in it: a plain DISTINCT would read them all. Scalar subqueries

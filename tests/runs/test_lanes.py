@@ -6,7 +6,7 @@ from django.db import connection as database
 from connections.models import Connection
 from flows.models import Installation
 from runs.inbox import PRIORITY_IMPORT
-from runs.lanes import Turns, lanes_due, shares_of
+from runs.lanes import Lane, Turns, lanes_due, shares_of
 from runs.models import InboxEvent, Record, TakeBack
 from tenants.clock import database_now
 from tests.factories import NOW, OrganisationFactory
@@ -48,8 +48,8 @@ def test_one_look_is_bounded_and_goes_on_where_it_stopped(installation):
     own = [installation, *lanes(3)]
     for lane in own:
         tell(lane, "x")
-    first, latest = lanes_due(after=0, most=3, now=database_now())
-    onward, _ = lanes_due(after=latest, most=3, now=database_now())
+    first, latest, _ = lanes_due(after=0, most=3, now=database_now())
+    onward, _, _ = lanes_due(after=latest, most=3, now=database_now())
     assert [lane.installation_id for lane in first] == [lane.pk for lane in own[:3]]
     assert [lane.installation_id for lane in onward] == [own[3].pk, own[0].pk, own[1].pk]
 
@@ -135,3 +135,27 @@ def test_a_connection_that_needs_attention_keeps_its_lane_waiting(installation, 
     assert claim() == []
     Connection.unscoped.filter(pk=stopped.pk).update(state="active")
     assert len(claim()) == 1
+
+
+def test_lanes_that_cannot_be_served_are_passed_by_without_a_rest(installation, monkeypatch):
+    """A look sees so many lanes; where none of them can be served the next look follows at once, once round."""
+    monkeypatch.setattr("runs.lanes.MOST_SEEN", 2)
+    seen = [(Lane(number, 1, 1, None, None), number == 7) for number in range(1, 8)]
+
+    def look(after, now=None):
+        onward = [row for row in seen if row[0].installation_id > after]
+        return [*onward, *(row for row in seen if row[0].installation_id <= after)][:2]
+
+    monkeypatch.setattr("runs.lanes._lanes_postgresql", look)
+    monkeypatch.setattr("runs.lanes._lanes_portable", look)
+    turns, told = Turns(after=0), []
+    for _ in range(4):
+        found = shares(10, turns)
+        told.append((list(found), turns.more))
+    assert told == [([], True), ([], True), ([], True), ([7], False)]
+    del seen[-1]
+    turns, told = Turns(after=3), []
+    for _ in range(4):
+        shares(10, turns)
+        told.append(turns.more)
+    assert told == [True, True, False, True], "after one round there is a rest"
