@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from connections.models import Connection
 from flows.engine.compile import CompiledFlow, CompiledPair, compile_pair
 from flows.engine.ports import Role
 from flows.models import Installation, PairVersion
+
+log = logging.getLogger(__name__)
 
 _compiled: dict[str, CompiledPair] = {}
 
@@ -132,12 +135,31 @@ def listeners_of(connection: Connection) -> list[tuple[Installation, set[str]]]:
     )
     listeners = []
     for installation in rows.select_related("pair_version", "source", "target"):
-        plan = plan_of(installation)
-        sides = {plan.pair.source_role: installation.source_id, plan.pair.target_role: installation.target_id}
-        roles = {role for role, side in sides.items() if side == connection.pk}
-        types = {
-            flow.record_type for flow in plan.pair.flows if flow.source_role in roles and flow.enabled(plan.settings)
-        }
+        try:
+            types = _types_of(installation, connection)
+        except Exception:
+            # Its news is kept until it can be read again; the other listeners of the connection go on.
+            log.exception("installation %s: its pair cannot be read", installation.pk)
+            types = _declared_types(installation, connection)
         if types:
             listeners.append((installation, types))
     return listeners
+
+
+def _types_of(installation: Installation, connection: Connection) -> set[str]:
+    plan = plan_of(installation)
+    sides = {plan.pair.source_role: installation.source_id, plan.pair.target_role: installation.target_id}
+    roles = {role for role, side in sides.items() if side == connection.pk}
+    return {flow.record_type for flow in plan.pair.flows if flow.source_role in roles and flow.enabled(plan.settings)}
+
+
+def _declared_types(installation: Installation, connection: Connection) -> set[str]:
+    """As the document says, whatever the settings say; empty where it says nothing."""
+    document = installation.pair_version.document
+    try:
+        source = document["pair"]["source"]["name"]
+        triggers = [flow["trigger"] for flow in document["flows"]]
+        sides = {True: installation.source_id, False: installation.target_id}
+        return {each["record_type"] for each in triggers if sides[each["role"] == source] == connection.pk}
+    except (KeyError, TypeError):
+        return set()

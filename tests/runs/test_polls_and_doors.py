@@ -4,22 +4,23 @@ import hashlib
 import hmac
 import json
 import time
+from io import BytesIO
 
 import pytest
 from django.db import OperationalError
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from connections.models import Connection
 from connectors.base.errors import NotSent, Retryable
 from connectors.base.triggers import BadSignature, Hint, MalformedHook, Webhook
 from connectors.registry import CONNECTORS
-from flows.models import Installation
+from flows.models import Installation, PairVersion
 from runs import hooks, polling
 from runs.models import HookRefusal, InboxEvent, PollCursor, Record, Run
 from runs.polling import page_store, polls_claim, polls_renew
 from runs.slots import slots_prepare
 from tenants.clock import database_now
-from tests.factories import ConnectionFactory
+from tests.factories import NOW, ConnectionFactory
 from tests.runs import fakes
 from tests.runs.conftest import drain, install, runs_of, tell
 
@@ -234,6 +235,38 @@ class TestDoor:
         monkeypatch.setattr(hooks, "news_store", _dies)
         answer = door([{"id": "7"}])
         assert answer.status_code == 503 and int(answer["Retry-After"]) > 0
+
+    def test_a_fault_of_ours_is_never_the_senders(self, door, monkeypatch):
+        def breaks(*args, **named):
+            raise KeyError("a bug")
+
+        monkeypatch.setattr(hooks, "hook_target", breaks)
+        assert door([{"id": "7"}]).status_code == 503
+
+    def test_a_body_that_is_streamed_without_a_length_is_read(self, door, settings):
+        raw = json.dumps([{"id": "7"}]).encode()
+
+        def stream(body):
+            headers = {"HTTP_TRANSFER_ENCODING": "chunked", "HTTP_X_SIGNATURE": sign(body), "wsgi.input": BytesIO(body)}
+            request = RequestFactory().post(door.address, b"", content_type="application/json", **headers)
+            request.META.pop("CONTENT_LENGTH", None)
+            return hooks.hook_receive(request, door.address.rpartition("/")[2])
+
+        assert stream(raw).status_code == 200 and InboxEvent.unscoped.count() == 1
+        settings.MAX_HOOK_BYTES = 5
+        assert stream(raw).status_code == 413
+
+    def test_a_pair_that_cannot_be_read_closes_the_door_for_nobody(self, door, installation, organisation):
+        other = install(organisation, source=installation.source)
+        trigger = {"role": "shop", "record_type": "order"}
+        unreadable = {"pair": {"source": {"name": "shop"}}, "flows": [{"trigger": trigger}]}
+        version = PairVersion.objects.create(
+            pair_key="fake-pair", digest="old", number=9, title="Old", document=unreadable, created_at=NOW
+        )
+        Installation.unscoped.filter(pk=other.pk).update(pair_version=version)
+        assert door([{"id": "7"}]).status_code == 200
+        told = set(InboxEvent.unscoped.values_list("installation_id", flat=True))
+        assert told == {installation.pk, other.pk}, "its own news is kept, too"
 
     def test_a_broker_that_is_away_loses_nothing_and_refuses_nothing(self, door, monkeypatch):
         def away(*args, **named):
