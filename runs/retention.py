@@ -22,6 +22,9 @@ from connections.circuits import troubles_forget
 from runs.models import CauseAction, HookRefusal, InboxEvent, Record, RetentionMark, Run, SearchTerm, StepBatch
 
 BATCH = 1_000
+RUNS_BATCH = 50
+"""The database asks the queue about each run it deletes, and there is no index for the question: little at a time."""
+
 WALK_AGAIN_AFTER = timedelta(days=30)
 REFUSALS_KEPT = timedelta(days=30)
 TROUBLES_KEPT = timedelta(days=7)
@@ -75,18 +78,19 @@ def _steps_delete(before: datetime) -> Iterator[Forgotten]:
 
 
 def _runs_delete(before: datetime) -> Iterator[Forgotten]:
-    for ids in _old("runs", Run.unscoped.all(), "started_at", before):
+    for ids in _old("runs", Run.unscoped.all(), "started_at", before, size=RUNS_BATCH):
         latest = Record.unscoped.filter(latest_run__in=ids).values("latest_run")
         rows = Run.unscoped.filter(pk__in=ids, state__in=Run.TERMINAL, finished_at__lt=before).exclude(pk__in=latest)
         deleted = rows.delete()[1]
         yield "runs", deleted.get(Run._meta.label, 0)
 
 
-def _old(name: str, rows: QuerySet, moment: str, before: datetime) -> Iterator[list[int]]:
+def _old(name: str, rows: QuerySet, moment: str, before: datetime, *, size: int | None = None) -> Iterator[list[int]]:
     """Keys of rows from before, a batch at a time: the mark says how far the walk has come."""
     mark, _ = RetentionMark.objects.get_or_create(name=name)
+    size = size or BATCH
     while True:
-        seen = list(rows.filter(pk__gt=mark.position).order_by("pk").values_list("pk", moment)[:BATCH])
+        seen = list(rows.filter(pk__gt=mark.position).order_by("pk").values_list("pk", moment)[:size])
         ids = [pk for pk, at in seen if at < before]
         # Keys and moments rise together but for what was written side by side: such a neighbour waits for its turn.
         young = next((pk for pk, at in seen if at >= before), None)
@@ -95,7 +99,7 @@ def _old(name: str, rows: QuerySet, moment: str, before: datetime) -> Iterator[l
             yield ids
             RetentionMark.objects.filter(pk=mark.pk, position__lt=ids[-1]).update(position=ids[-1])
             mark.position = ids[-1]
-        if young is not None or len(seen) < BATCH:
+        if young is not None or len(seen) < size:
             return
 
 
