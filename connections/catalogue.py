@@ -47,6 +47,8 @@ def _checked(field: Field, typed: str) -> str:
         raise CredentialsIncomplete(f"{field.label} must be a full address, https://…", field=field.name)
     if field.kind is FieldKind.NUMBER and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         raise CredentialsIncomplete(f"{field.label} must be a number.", field=field.name)
+    if field.most is not None and float(value) > field.most:
+        raise CredentialsIncomplete(f"{field.label} must not be more than {field.most:g}.", field=field.name)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 900.0
+LONGEST_WISH_SECONDS = 86_400.0
 SHORTEST_WAIT_SECONDS = 0.3
 _OURS = "Nothing for you to correct: we have been told. Replay it when we say that it is mended."
 
@@ -60,16 +62,25 @@ async def _attempt(host: RunHost, event_data: EventData, on_attention: OnAttenti
     results: list[WalkResult] = []
     current_tape.set(Tape())  # an attempt is a task of its own, so this is nobody else's
     try:
+        host.walking = True
         ending = await _walk_all(host, results, event_data)
+    except asyncio.CancelledError:
+        if not host.let_go:
+            raise
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        ending = Ending(state="waiting", reason="Its worker was renewed; another goes on with it.", counts=False)
     except LeaseLost as lost:
         log.warning("%s: lease lost: %s", host.claimed.run, lost)
         return _lease_lost("walk")
     except NeedsAttention as error:
         if host.latest_role is not None:
             await on_attention(host.latest_role.connection_id, error)
-        ending = _waiting(host, error, seconds=0.0, counts=False)
+        ending = _waiting(host.claimed, error, seconds=0.0, counts=False)
     except Exception as error:
         ending = ending_of(host, error)
+    finally:
+        host.walking = False
     try:
         await host.flush(ending=_with_facts(ending, results, host))
     except LeaseLost as lost:
@@ -119,17 +130,15 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
     match error:
         case OutcomeUnknown():
             settle = max(host.journal.unsettled.values(), default=0.0)
-            return _waiting(host, error, seconds=max(settle, _backoff_seconds(host)), counts=True)
+            return _waiting(host.claimed, error, seconds=max(settle, _backoff_seconds(host.claimed)), counts=True)
         case Retryable():
-            return _waiting(host, error, seconds=_wait_seconds(host, error), counts=error.counts)
+            return _waiting(host.claimed, error, seconds=_wait_seconds(host.claimed, error), counts=error.counts)
         case Held():
             return _for_a_person("held", error)
         case Rejected() | MappingFailed() | ConnectorError():
             return _for_a_person("dead", error)
         case OperationalError() | InterfaceError():
-            log.error("%s: our database did not answer", host.claimed.run, exc_info=error)
-            away = Retryable("Our own database did not answer for a moment.", operator_text=str(error), code="database")
-            return _waiting(host, away, seconds=_wait_seconds(host, away), counts=True)
+            return _database_away(host.claimed, error)
         case Misconfigured():
             log.error("%s: %s", host.claimed.run, error)
             return _for_a_person(
@@ -146,14 +155,23 @@ def ending_of(host: RunHost, error: Exception) -> Ending:
 
 
 async def attempt_give_up(claimed: Claimed, error: Exception, commits: GroupCommit) -> None:
-    """Nothing could be walked, by a fault of ours: a dead letter, before anything was read or written."""
-    if isinstance(error, OperationalError | InterfaceError):
-        raise error  # the event comes back when its lease is over
+    """Nothing could be walked, by a fault of ours, before anything was read or written: a dead letter.
+
+    Where our database did not answer, the event waits instead.
+    """
+    away = isinstance(error, OperationalError | InterfaceError)
+    ending = _database_away(claimed, error) if away else _bug(claimed, error)
     try:
-        await commits.commit(Entry(claimed=claimed, steps=[], first_sequence=0, ending=_bug(claimed, error)))
+        await commits.commit(Entry(claimed=claimed, steps=[], first_sequence=0, ending=ending))
     except LeaseLost as lost:
         log.warning("%s: could not finish: %s", claimed.run, lost)
         _lease_lost("ending")
+
+
+def _database_away(claimed: Claimed, error: Exception) -> Ending:
+    log.error("%s: our database did not answer", claimed.run, exc_info=error)
+    away = Retryable("Our own database did not answer for a moment.", operator_text=str(error), code="database")
+    return _waiting(claimed, away, seconds=_wait_seconds(claimed, away), counts=True)
 
 
 def _bug(claimed: Claimed, error: Exception, step: str = "") -> Ending:
@@ -171,21 +189,21 @@ def _bug(claimed: Claimed, error: Exception, step: str = "") -> Ending:
     )
 
 
-def _wait_seconds(host: RunHost, error: Retryable) -> float:
+def _wait_seconds(claimed: Claimed, error: Retryable) -> float:
     """The provider's wish, else the usual."""
     if error.after_seconds is not None:
-        return error.after_seconds + random.uniform(0, 0.5)
-    return _backoff_seconds(host)
+        return min(error.after_seconds, LONGEST_WISH_SECONDS) + random.uniform(0, 0.5)
+    return _backoff_seconds(claimed)
 
 
-def _backoff_seconds(host: RunHost) -> float:
+def _backoff_seconds(claimed: Claimed) -> float:
     """Exponential with full jitter."""
-    ceiling = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**host.claimed.counted_failures)
+    ceiling = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0**claimed.counted_failures)
     return random.uniform(SHORTEST_WAIT_SECONDS, max(ceiling, SHORTEST_WAIT_SECONDS))
 
 
-def _waiting(host: RunHost, error: ConnectorError, *, seconds: float, counts: bool) -> Ending:
-    if counts and host.claimed.counted_failures + 1 >= MOST_COUNTED_FAILURES:
+def _waiting(claimed: Claimed, error: ConnectorError, *, seconds: float, counts: bool) -> Ending:
+    if counts and claimed.counted_failures + 1 >= MOST_COUNTED_FAILURES:
         return _for_a_person("dead", error, gave_up=True)
     return Ending(
         state="waiting",

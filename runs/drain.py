@@ -29,7 +29,7 @@ from runs.journal import GroupCommit
 from runs.lanes import Turns
 from runs.links import LinkFinder
 from runs.plans import Plan, plans_load
-from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim, polls_renew
+from runs.polling import ClaimedPoll, poll_failed, poll_give_back, poll_run, polls_claim, polls_renew
 from runs.resuming import Beginning, beginning_of
 from runs.slots import slot_beat, slot_leave, slot_take
 from runs.wake import Bell
@@ -41,6 +41,7 @@ CLAIM_GAP_SECONDS = 0.02
 PLAN_SECONDS = 1.0
 POLL_LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 2.0
+READS_END_WITHIN_SECONDS = 5.0
 MOST_POLLS = 4
 
 
@@ -56,6 +57,8 @@ class Drain:
         self.ends_at = time.monotonic() + seconds
         self.in_flight: dict[int, Claimed] = {}
         self.tasks: set[asyncio.Task[None]] = set()
+        self.hosts: dict[asyncio.Task[Any] | None, RunHost] = {}
+        self.poll_tasks: set[asyncio.Task[Any] | None] = set()
         self.polls: list[ClaimedPoll] = []
         self.plans: dict[int, Plan | Exception] = {}
         self.looked_at: dict[int, float] = {}
@@ -131,7 +134,7 @@ class Drain:
             lease_seconds=self.lease_seconds,
             turns=self.turns,
         )
-        self.bell.heard |= bool(claimed)  # where there was some there may be more
+        self.bell.heard |= bool(claimed) or self.turns.more  # where there was some there may be more
         CLAIM_SECONDS.see(time.monotonic() - asked, "some" if claimed else "none")
         if claimed:
             CLAIM_EVENTS.see(len(claimed), "some")
@@ -190,8 +193,10 @@ class Drain:
                 lease_seconds=self.lease_seconds,
             )
             host.reads.update(beginning.reads)
+            self.hosts[asyncio.current_task()] = host
             await attempt_run(host, event_data=lambda: self._event_data(host), on_attention=self.clients.attention)
         finally:
+            self.hosts.pop(asyncio.current_task(), None)
             self.in_flight.pop(claimed.event_id, None)
 
     async def _beginning(self, claimed: Claimed) -> Beginning:
@@ -211,6 +216,7 @@ class Drain:
     async def _poll(self, poll: ClaimedPoll) -> None:
         connection_id = poll.connection_id
         current_turn.set("polls")
+        self.poll_tasks.add(asyncio.current_task())
         try:
             opened = await self.clients.of(connection_id)
             await poll_run(poll, context=opened.context(opened.account_id, {}), database=self.database)
@@ -218,15 +224,28 @@ class Drain:
             await self.clients.attention(connection_id, error)
         except ConnectorError as error:
             await self.database.run(poll_failed, poll, error)
+        except asyncio.CancelledError:
+            await self.database.run(poll_give_back, poll)
+            raise
         finally:
+            self.poll_tasks.discard(asyncio.current_task())
             self.polls.remove(poll)
 
     async def _finish_in_flight(self) -> None:
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=READS_END_WITHIN_SECONDS)
+        self._readers_let_go()
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=self.lease_seconds)
         for task in list(self.tasks):
             task.cancel()  # their leases run out and the sweep returns them after the settle time
         await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def _readers_let_go(self) -> None:
+        """Nobody waits for the reads of a slow provider while nothing is claimed; a successor goes on with them."""
+        for task in [*(task for task, host in self.hosts.items() if host.may_let_go()), *self.poll_tasks]:
+            if task is not None:
+                task.cancel()
 
     async def _heartbeat(self) -> None:
         """Keeps the slot's flag fresh and the leases alive while work is in flight."""

@@ -52,7 +52,11 @@ def pending_quantities(claimed: Claimed) -> dict[str, int]:
         organisation_id=claimed.organisation_id, lane=claimed.record.lane, record_type="order"
     )
     if InboxEvent.unscoped.filter(
-        record__in=orders, attempts__lte=1, received_at__lte=claimed.run.received_at, record__facts={}
+        record__in=orders,
+        state__in=[InboxEvent.State.WAITING, InboxEvent.State.LEASED],  # one that cannot be read holds nobody up
+        attempts__lte=1,
+        received_at__lte=claimed.run.received_at,
+        record__facts={},
     ).exists():
         raise Retryable("Orders are still being read; stock follows.", after_seconds=UNREAD_WAIT_SECONDS, counts=False)
     pending: dict[str, int] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.base.actions import Action, ActionContext
+from connectors.base.actions import LONGEST_SETTLE_SECONDS, Action, ActionContext, settle_bounded
 from connectors.base.tape import current_tape
 from connectors.registry import CONNECTORS
 from flows.engine.effects import key_operation, key_record
@@ -59,7 +59,7 @@ class AttemptJournal:
             EFFECTS.add(*key_operation(record.effect_key), record.how)
 
     def sending(self, effect_key: str, settle_seconds: float) -> None:
-        self.unsettled[effect_key] = settle_seconds
+        self.unsettled[effect_key] = settle_bounded(settle_seconds, LONGEST_SETTLE_SECONDS)
 
     def settled(self, effect_key: str) -> None:
         self.unsettled.pop(effect_key, None)
@@ -151,6 +151,8 @@ class RunHost:
         self.links = RecordLinks(self, claimed.links, finder)
         self.source = plan.roles[plan.pair.source_role]
         self.latest_role: Role | None = None
+        self.walking = False
+        self.let_go = False
         self.facts: dict[str, Any] = {}
         self.reads: dict[str, dict[tuple[str, str], Any]] = {}
         self.search: dict[str, str] = {}
@@ -170,6 +172,11 @@ class RunHost:
         self.latest_role = side
         opened = await self._clients(side.connection_id)
         return opened.context(side.account_id, dict(self.settings))
+
+    def may_let_go(self) -> bool:
+        """Whether the walk may be ended where it is: nothing it has sent is without its answer written down."""
+        self.let_go = self.walking and not self.journal.unsettled
+        return self.let_go
 
     def log_fields(self) -> dict[str, object]:
         """What log lines of this attempt carry."""

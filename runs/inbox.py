@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Case, F, SmallIntegerField, Value, When
+from django.db.models import Case, F, IntegerField, SmallIntegerField, Value, When
 
 from flows.models import Installation
 from runs.contention import tried_again
@@ -178,6 +178,12 @@ def _events_wake(installation: Installation, ids: list[int], at: datetime, prior
         # After a reconnect the accounts have a new installation; the old one's lane is never served again.
         installation=installation,
         merged=F("merged") + 1,
+        # What had given up, or waited for a person, begins anew.
+        counted_failures=Case(
+            When(state__in=[InboxEvent.State.HELD, InboxEvent.State.DEAD], then=Value(0)),
+            default=F("counted_failures"),
+            output_field=IntegerField(),
+        ),
         priority=Case(
             When(priority__gt=priority, then=Value(priority)), default=F("priority"), output_field=SmallIntegerField()
         ),

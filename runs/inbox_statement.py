@@ -59,6 +59,7 @@ ORDER BY id
 ON CONFLICT (record_id) DO UPDATE SET
     merged = e.merged + 1,
     dirty = e.dirty OR e.state = 'leased',
+    counted_failures = CASE WHEN e.state IN ('held', 'dead') THEN 0 ELSE e.counted_failures END,
     state = CASE e.state WHEN 'leased' THEN e.state ELSE 'waiting' END,
     installation_id = CASE e.state WHEN 'leased' THEN e.installation_id ELSE EXCLUDED.installation_id END,
     priority = CASE e.state WHEN 'leased' THEN e.priority ELSE LEAST(e.priority, EXCLUDED.priority) END,

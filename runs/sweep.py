@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from django.conf import settings
 from django.db import close_old_connections
 
+from connectors.base.actions import settle_bounded
 from connectors.registry import CONNECTORS
 from flows.models import Installation
 from runs.cause_alerts import Announcer
@@ -72,7 +73,7 @@ def events_recover() -> int:
 def settle_of(installation: Installation) -> float:
     """Longest time a write sent by a dead worker may take to land and be readable, over both sides (rule C3)."""
     return max(
-        float(side.settings.get("settle_seconds") or _declared_settle(side.connector))
+        settle_bounded(side.settings.get("settle_seconds") or "", _declared_settle(side.connector))
         for side in (installation.source, installation.target)
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from math import isnan, nan
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -83,6 +84,18 @@ class ReadAction(Action[In, Out]):
     async def run(self, ctx: ActionContext, data: In) -> Out | None:
         """:returns: None where the record does not exist (not an error)."""
         raise NotImplementedError
+
+
+LONGEST_SETTLE_SECONDS = 86_400.0
+
+
+def settle_bounded(seconds: object, declared: float) -> float:
+    """A settle time as a person may have set it, within what a wait can be; the declared one where it is no number."""
+    try:
+        given = float(str(seconds))
+    except ValueError:
+        given = nan
+    return min(max(declared if isnan(given) else given, 0.0), LONGEST_SETTLE_SECONDS)
 
 
 class WriteAction(Action[In, Out]):

@@ -36,6 +36,7 @@ class Field:
     help: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     default: str = ""
+    most: float | None = None  # of a number
 
 
 class AuthKind(StrEnum):

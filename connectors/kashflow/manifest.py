@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from connectors.base.actions import LONGEST_SETTLE_SECONDS
 from connectors.base.manifest import AuthKind, ConnectionView, Connector, Field, FieldKind
 from connectors.kashflow import client_rest, client_soap
 from connectors.kashflow.actions import ACTIONS
@@ -65,6 +66,7 @@ FIELDS = (
         kind=FieldKind.NUMBER,
         required=False,
         default=str(int(SETTLE_SECONDS)),
+        most=LONGEST_SETTLE_SECONDS,
         help="How long after a lost answer nobody looks whether the document was made.",
     ),
     Field(
@@ -73,13 +75,14 @@ FIELDS = (
         required=False,
         help="Ids of KashFlow customers with very many documents, separated by commas; found out by itself otherwise.",
     ),
-    Field("name_length", "Longest name", kind=FieldKind.NUMBER, required=False, default=str(Lengths.name)),
+    Field("name_length", "Longest name", kind=FieldKind.NUMBER, required=False, default=str(Lengths.name), most=1000),
     Field(
         "address_length",
         "Longest address line",
         kind=FieldKind.NUMBER,
         required=False,
         default=str(Lengths.address_line),
+        most=1000,
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from connectors.base.actions import LONGEST_SETTLE_SECONDS
 from connectors.base.manifest import AuthKind, ConnectionView, Connector, Field, FieldKind
 from connectors.nopcommerce.actions import ACTIONS
 from connectors.nopcommerce.client import open_client
@@ -76,6 +77,7 @@ FIELDS = (
         FieldKind.NUMBER,
         required=False,
         default=str(int(DEFAULT_SETTLE_SECONDS)),
+        most=LONGEST_SETTLE_SECONDS,
         help="How long the shop may go on working on a call whose answer was lost.",
     ),
 )

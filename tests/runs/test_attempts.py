@@ -2,20 +2,24 @@
 
 import asyncio
 import threading
+import time
 from datetime import timedelta
 
 import pytest
 from django.db import InterfaceError, OperationalError
 
 from connections.models import Connection
+from connectors.base.actions import LONGEST_SETTLE_SECONDS
 from connectors.base.errors import Held, MappingFailed, NeedsAttention, NotSent, OutcomeUnknown, Rejected, Retryable
 from flows.engine.ports import Link
 from flows.models import Installation, PairVersion
-from runs import attempts, flush, host
+from runs import attempts, flush, host, sweep
 from runs import claim as claims
 from runs.claim import leases_recover
 from runs.entries import Entry
+from runs.events import pending_quantities
 from runs.flush import entries_write
+from runs.inbox import News, news_store
 from runs.models import InboxEvent, RecordLink, Run
 from runs.replays import runs_replay
 from tenants.clock import database_now
@@ -152,15 +156,14 @@ def test_waiting_at_a_closed_door_does_not_count(installation, world, monkeypatc
 
 
 def test_backoff_grows_and_keeps_its_bounds():
-    class _Host:
-        class claimed:  # noqa: N801 - stands for an attribute
-            counted_failures = 0
+    class _Claimed:
+        counted_failures = 0
 
     for failures, most in ((0, 1.0), (4, 16.0), (40, attempts.LONGEST_WAIT_SECONDS)):
-        _Host.claimed.counted_failures = failures
-        waits = [attempts._wait_seconds(_Host, Retryable("busy")) for _ in range(300)]
+        _Claimed.counted_failures = failures
+        waits = [attempts._wait_seconds(_Claimed, Retryable("busy")) for _ in range(300)]
         assert min(waits) >= attempts.SHORTEST_WAIT_SECONDS and most * 0.8 < max(waits) <= most
-    assert 7.0 <= attempts._wait_seconds(_Host, Retryable("busy", after_seconds=7.0)) <= 7.5
+    assert 7.0 <= attempts._wait_seconds(_Claimed, Retryable("busy", after_seconds=7.0)) <= 7.5
 
 
 def test_a_refused_password_stops_the_connection_and_its_events_wait(installation, world):
@@ -343,3 +346,93 @@ def test_an_installation_whose_pair_cannot_be_read_harms_no_other(installation, 
     runs_replay(organisation=other_organisation, runs=[run], at=database_now(), by=None)
     drain()
     assert [run.state for run in runs_of("8")] == ["done"]
+
+
+class _Hanging:
+    """A provider that does not answer until ``answers`` is set, in whatever loop it is asked."""
+
+    def __init__(self):
+        self.asked, self.answers = threading.Event(), threading.Event()
+
+    async def __call__(self, _):
+        self.asked.set()
+        while not self.answers.is_set():  # noqa: ASYNC110 - it is set from another thread
+            await asyncio.sleep(0.01)
+
+
+def test_a_drain_that_ends_waits_for_no_read(installation, world, monkeypatch):
+    monkeypatch.setattr("runs.drain.READS_END_WITHIN_SECONDS", 0.1)
+    world.orders["7"] = "12.00"
+    world.before_read = hanging = _Hanging()
+    tell(installation, "7")
+    began = time.monotonic()
+    drain(at_most=0.5, until=lambda: False)
+    assert hanging.asked.is_set() and time.monotonic() - began < 10.0, "not as long as its lease"
+    event = event_of("7")
+    assert (event.state, event.counted_failures, runs_of("7")[0].state) == ("waiting", 0, "waiting")
+    assert record_of("7").attempt_open is False and record_of("7").unclean is False
+    hanging.answers.set()
+    drain()
+    assert [run.state for run in runs_of("7")] == ["done"] and world.count("find 7") == 0
+
+
+def test_a_drain_that_ends_waits_for_a_write(installation, world, monkeypatch):
+    monkeypatch.setattr("runs.drain.READS_END_WITHIN_SECONDS", 0.1)
+    world.orders["7"] = "12.00"
+    world.before_write = hanging = _Hanging()
+    tell(installation, "7")
+    threading.Timer(2.0, hanging.answers.set).start()
+    drain(at_most=0.5, until=lambda: False)
+    assert [run.state for run in runs_of("7")] == ["done"] and world.count("write 7") == 1
+
+
+def test_a_moment_without_the_database_before_the_walk_is_no_lost_worker(installation, world, monkeypatch):
+    world.orders["7"] = "12.00"
+    tell(installation, "7")
+
+    async def away(*_):
+        raise OperationalError("away")
+
+    monkeypatch.setattr("runs.drain.beginning_of", away)
+    drain(until=lambda: event_of("7").attempts == 1 and event_of("7").state == "waiting")
+    run = runs_of("7")[0]
+    assert (run.state, run.error["code"], record_of("7").unclean) == ("waiting", "database", False)
+    monkeypatch.undo()
+    assert record_of("7").attempt_open is False
+
+
+def test_news_gives_what_had_given_up_all_its_attempts_anew(installation):
+    for state in ("dead", "held"):
+        tell(installation, state)
+        InboxEvent.unscoped.filter(record__record_id=state).update(state=state, counted_failures=24)
+        for via in ("webhook", "poll"):
+            InboxEvent.unscoped.filter(record__record_id=state).update(state=state, counted_failures=24)
+            tell(installation, state, via=via)
+            assert event_of(state).counted_failures == 0
+    tell(installation, "waits")
+    InboxEvent.unscoped.filter(record__record_id="waits").update(counted_failures=3)
+    tell(installation, "waits")
+    assert event_of("waits").counted_failures == 3
+
+
+@pytest.mark.parametrize("seconds", ["300000000000", "inf", "nan", "-5", "soon"])
+def test_a_settle_time_nobody_can_wait_for_stops_nobody(installation, world, seconds):
+    """One tenant's setting must not break the flush or the recovery of all the others."""
+    Connection.unscoped.filter(pk=installation.target_id).update(settings={"settle_seconds": seconds})
+    tell(installation, "7")
+    assert claim(lease_seconds=-1)
+    assert sweep.events_recover() == 1
+    assert 0 <= (event_of("7").due_at - database_now()).total_seconds() + 1.0 <= LONGEST_SETTLE_SECONDS + 1.0
+    journal = host.AttemptJournal()
+    journal.sending("key", float(seconds) if seconds != "soon" else 1e300)
+    assert 0.0 <= journal.unsettled["key"] <= LONGEST_SETTLE_SECONDS
+
+
+def test_an_order_that_cannot_be_read_holds_no_stock_back(installation, world):
+    tell(installation, "7")
+    news_store(installation=installation, news=[News("product", "p1")], via="poll", at=database_now())
+    first = next(item for item in claim() if item.record.record_type == "product")
+    with pytest.raises(Retryable):
+        pending_quantities(first)
+    InboxEvent.unscoped.filter(record__record_id="7").update(state="dead")
+    assert pending_quantities(first) == {}
