@@ -31,8 +31,7 @@ async def look(ctx: ActionContext, draft: InvoiceDraft) -> Found[InvoiceRef] | N
     """The document that carries the draft's reference, exactly."""
     if draft.customer_id == NEW:
         return None  # a dry run, and a customer who is not there yet has no documents
-    nearby = await _candidates(ctx, draft)
-    hits = [found for found in nearby if found.reference == draft.reference]
+    hits = await _hits(ctx, draft)
     documents = [await with_currency(ctx, hit) for hit in sorted(hits, key=lambda hit: hit.number)]
     if not documents:
         return None
@@ -78,24 +77,42 @@ def _kind_of_line(row: LedgerLine) -> LineKind:
     return LineKind.DISCOUNT if row.quantity * row.rate < 0 else LineKind.SHIPPING
 
 
-async def _candidates(ctx: ActionContext, draft: InvoiceDraft) -> list[LedgerInvoice]:
-    """The customer's documents; in a crowd, as after a crash, those of the day, which are read once for all."""
+async def _hits(ctx: ActionContext, draft: InvoiceDraft) -> list[LedgerInvoice]:
+    """What carries the reference; in a crowd, as after a crash, among the day's documents, which are read once for all.
+
+    Else among the customer's, and where none of them does, among the day's as well: since it was written the order's
+    e-mail may have been corrected, or the customer been merged with another, and then it stands under another one.
+    """
     client, day = ctx.client, draft.issued_date
     client.looking[day] += 1
     try:
         await asyncio.sleep(0)  # let those who ask in the same moment be counted
-        if client.looking[day] >= CROWD and day not in client.large_days:
-            try:
-                return await _around(ctx, day)
-            except Rejected as error:
-                if error.code != "answer_too_large":
-                    raise
-                client.large_days.add(day)
-        return await documents_near(ctx, draft.customer_id, [day])
+        if client.looking[day] >= CROWD and (of_day := await _of_day(ctx, day)) is not None:
+            return _carrying(draft.reference, of_day)
+        by_day = not draft.customer_id or draft.customer_id in client.large_customers
+        hits = _carrying(draft.reference, await documents_near(ctx, draft.customer_id, [day]))
+        return hits if hits or by_day else _carrying(draft.reference, await _of_day(ctx, day) or [])
     finally:
         client.looking[day] -= 1
         if not client.looking[day]:
             del client.looking[day]
+
+
+def _carrying(reference: str, documents: list[LedgerInvoice]) -> list[LedgerInvoice]:
+    return [document for document in documents if document.reference == reference]
+
+
+async def _of_day(ctx: ActionContext, day: date) -> list[LedgerInvoice] | None:
+    """The documents around the day; None where they are too many to read."""
+    if day in ctx.client.large_days:
+        return None
+    try:
+        return await _around(ctx, day)
+    except Rejected as error:
+        if error.code != "answer_too_large":
+            raise
+        ctx.client.large_days.add(day)
+        return None
 
 
 async def documents_near(ctx: ActionContext, customer_id: str, days: Sequence[date]) -> list[LedgerInvoice]:

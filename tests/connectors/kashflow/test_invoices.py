@@ -209,6 +209,27 @@ async def test_two_documents_with_one_reference_are_shown(desk):
     assert first.number in found.why and second.number in found.why
 
 
+@pytest.mark.parametrize("has_documents", [False, True])
+async def test_a_document_under_another_customer_is_foreign(desk, has_documents):
+    """The order's e-mail was corrected, or customers were merged, between the lost answer and the look."""
+    made = await some_invoice(desk)
+    now = await some_customer(desk, 1)
+    if has_documents:
+        await desk.run("create_invoice", invoice(now, reference="NOP-7"))
+    found = await desk.find("create_invoice", invoice(now))
+    assert found is not None and found.verdict is Verdict.FOREIGN
+    assert found.external_id == made.number and "its customer is" in found.why
+
+
+async def test_only_a_miss_among_the_customers_documents_costs_a_read_of_the_day(soap):
+    await some_invoice(soap)
+    draft = invoice(await some_customer(soap))
+    assert await soap.find("create_invoice", draft)
+    assert not soap.door.count("GetInvoicesByDateRange")
+    assert await soap.find("create_invoice", {**draft, "reference": "NOP-2"}) is None
+    assert soap.door.count("GetInvoicesByDateRange") == 1
+
+
 async def test_shared_customer_is_looked_up_by_date(desk):
     """And a document of another customer with our reference is then seen as not ours."""
     made = await some_invoice(desk)
