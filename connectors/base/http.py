@@ -33,6 +33,7 @@ from connectors.base.http_failures import failure_for
 from connectors.base.http_pool import Body, ClientPool
 from connectors.base.http_request import Outgoing, prepare, redirected
 from connectors.base.reply import Effect, Reply, facts, raise_for_status, rate_limited, unreadable
+from connectors.base.sending import calls_end_at
 from connectors.base.tape import current_tape
 from telemetry import tracing
 from telemetry.metrics import CALLS, GATE_WAIT, PUT_OFF
@@ -127,7 +128,7 @@ class HttpDoor:
 
         :param operation: stable name for budgets, journals and metrics, e.g. ``get_order``.
         :param json: written with exact decimals (no floats); ``form``: url-encoded; ``content``: as it is.
-        :param timeout_seconds: for the whole call, repeats and pauses included.
+        :param timeout_seconds: for the whole call, repeats and pauses included; at most until ``calls_end_at``.
         :raises NotSent: nothing left us: refused, DNS, TLS, connect time-out, or the gate is closed.
         :raises NeedsAttention: the address is not one we may or can call.
         :raises RateLimited: 429.
@@ -147,7 +148,7 @@ class HttpDoor:
             json=json,
             form=form,
         )
-        deadline = time.monotonic() + timeout_seconds
+        deadline = min(time.monotonic() + timeout_seconds, calls_end_at.get())
         repeats = REPEATS_OF_A_READ if effect is Effect.READ else 0
         redirects = REDIRECTS_OF_A_READ if effect is Effect.READ else 0
         while True:

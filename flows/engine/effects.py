@@ -12,6 +12,7 @@ lease long enough  ►  journal: sending  ►  write  ►  remember (durable)  �
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,11 +23,12 @@ from pydantic import BaseModel
 
 from connectors.base.actions import ActionContext, Found, Once, Verdict, WriteAction
 from connectors.base.errors import ConnectorError, Held, OutcomeUnknown
-from connectors.base.sending import before_sending
+from connectors.base.sending import before_sending, calls_end_at
 from flows.engine.ports import Host, Link, Role
 from flows.engine.values import jsonable, plain
 
 SEPARATOR = "|"
+NET_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,8 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
     host.journal.sending(key, request.action.settle(ctx))
     # A process stopped since then must not send what another may have done meanwhile: asked again at the socket.
     asked = before_sending.set(lambda: host.lease.ensure(0.0))
+    # A call that hangs is to time out by itself, so that gate and recorder hear of it; the timer below is the net.
+    ending = calls_end_at.set(time.monotonic() + seconds - min(NET_SECONDS, seconds / 10))
     try:
         # The whole write ends inside the lease, however many calls it makes and however slow they are (rule C11).
         async with asyncio.timeout(seconds):
@@ -209,6 +213,7 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
         raise
     finally:
         before_sending.reset(asked)
+        calls_end_at.reset(ending)
     external_id = request.action.external_id(output)
     if request.remember:
         await host.links.remember(_link(request, key, output, external_id))

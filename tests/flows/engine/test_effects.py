@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from engine_fakes import WRITES, MemoryHost, Note, World, flow_of, run, state_of
+from engine_fakes import WRITES, MemoryHost, Note, NoteRef, World, flow_of, run, state_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.base.actions import Verdict
+from connectors.base.actions import ActionContext, Verdict
 from connectors.base.errors import (
     ConnectorError,
     Held,
@@ -22,9 +25,15 @@ from connectors.base.errors import (
     Rejected,
     Retryable,
 )
-from connectors.base.sending import before_sending
+from connectors.base.gate import CallOutcome
+from connectors.base.sending import before_sending, calls_end_at
+from flows.engine.compile import flow_compile
 from flows.engine.effects import effect_key, key_target
 from flows.engine.ports import LeaseLost
+from flows.engine.walker import walk
+from tests.connectors.base import raw_server
+from tests.connectors.base.doors import Memory, local_door, post
+from tests.connectors.base.raw_server import RawServer
 
 
 def writing(operation: str, qualifier: str | None = "'invoice'", reference: str = "R1", **more: Any) -> dict[str, Any]:
@@ -173,6 +182,49 @@ def test_the_lease_is_asked_once_more_at_the_socket() -> None:
         run(flow_of(writing("look_first")), host)
     assert host.lease.asked == [30.0, 0.0] and not host.world.written and host.journal.sent, "its outcome stays open"
     assert before_sending.get() is None
+
+
+class ViaHttp(WRITES["look_first"]):
+    """Its write is a call through a real door, which is the world here."""
+
+    async def write(self, ctx: ActionContext, data: Note) -> NoteRef:
+        await ctx.client(json={"reference": data.reference})
+        raise AssertionError("nobody answers")
+
+
+def test_a_write_that_hangs_is_news_about_the_provider() -> None:
+    """The call times out by itself, before the engine ends the write: so circuits open, and a probe decides."""
+
+    async def story() -> tuple[MemoryHost, Memory, ConnectorError, list[str]]:
+        gate, recorded = Memory(), []
+        async with RawServer(fault=raw_server.hang) as server, local_door(gate, recorded.append) as door:
+            host = MemoryHost(lambda **more: post(door, server.base, **more), operations={"look_first": ViaHttp})
+            host.lease.longest_call_seconds = 0.5
+            with pytest.raises(OutcomeUnknown) as caught:
+                await walk(flow_compile(flow_of(writing("look_first"))), {}, host)
+        return host, gate, caught.value, recorded
+
+    host, gate, error, recorded = asyncio.run(story())
+    assert gate.reported == [CallOutcome.BROKEN] and len(recorded) == 1
+    assert error.code == "no_answer" and host.journal.open, "its outcome stays open"
+    assert calls_end_at.get() == math.inf
+
+
+class Busy(WRITES["look_first"]):
+    async def write(self, ctx: ActionContext, data: Note) -> NoteRef:
+        ctx.client.calls.append(calls_end_at.get() - time.monotonic())
+        await asyncio.sleep(60)
+        raise AssertionError("it was to be ended")
+
+
+def test_a_write_that_ends_by_no_call_is_ended_by_the_engine_inside_its_lease() -> None:
+    host = MemoryHost(operations={"look_first": Busy})
+    host.lease.longest_call_seconds = 0.2
+    with pytest.raises(OutcomeUnknown) as caught:
+        run(flow_of(writing("look_first")), host)
+    assert "was ended after 0.2 s" in caught.value.operator_text and host.journal.open
+    (seconds_for_calls,) = host.world.calls
+    assert host.lease.asked == [0.2] and seconds_for_calls <= 0.18
 
 
 def test_found_but_changed_is_remembered_and_told() -> None:
