@@ -306,6 +306,9 @@ class ConnectionGate:
             raise _not_yet(seconds, code)
 
     async def report(self, operation: str, outcome: CallOutcome, headers: Mapping[str, str]) -> None:
+        if outcome is CallOutcome.NOT_MADE:
+            await self._board.give_back_probes()
+            return
         probes = self._board.take_probes()
         try:
             if outcome is CallOutcome.BROKEN:

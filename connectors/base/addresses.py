@@ -175,11 +175,15 @@ def _named(host: str, address: str) -> str:
 
 @dataclass
 class Dial:
-    """One call's wish to connect; tells afterwards which addresses were tried and which were refused."""
+    """One call's wish to connect; tells afterwards which addresses were tried and which were refused.
+
+    ``has_place``: our pool had room for the connection, so what follows is up to the other side.
+    """
 
     policy: AddressPolicy
     scheme: str
     host: str
+    has_place: bool = False
     refusal: str = ""
     permitted: int = 0
 

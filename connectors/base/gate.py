@@ -15,6 +15,7 @@ class CallOutcome(StrEnum):
     OK = "ok"  # the provider answered, whatever it said of the record
     THROTTLED = "throttled"  # 429 or its like
     BROKEN = "broken"  # no answer, 5xx, or an HTML error page
+    NOT_MADE = "not_made"  # nothing left us, for a reason of our own: no news about the provider
 
 
 class Gate(Protocol):
@@ -24,7 +25,7 @@ class Gate(Protocol):
         """:raises NotSent: circuit open or budget spent; has ``after_seconds``, ``counts`` is False (waiting)."""
 
     async def report(self, operation: str, outcome: CallOutcome, headers: Mapping[str, str]) -> None:
-        """Tell how the call went; ``headers`` lower-cased. Never raises."""
+        """Tell how the call that was let in went; ``headers`` lower-cased. Never raises."""
 
 
 class OpenGate:

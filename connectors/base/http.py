@@ -57,6 +57,7 @@ CONNECT_SECONDS = 10.0  # for DNS, connecting, TLS and the wait for a free conne
 REPEATS_OF_A_READ = 2
 REDIRECTS_OF_A_READ = 3
 _PAUSE_SECONDS = (0.2, 1.0)
+_NO_TIME = "There was no time left to make the call."
 _NO_WAIT_SECONDS = 0.002  # passing an open gate takes less
 _PASSING_TROUBLE = (502, 503, 504)
 # Stacked codings multiply: a few kilobytes of twice-compressed zeros unpack to gigabytes between two size checks.
@@ -149,6 +150,9 @@ class HttpDoor:
             form=form,
         )
         deadline = min(time.monotonic() + timeout_seconds, calls_end_at.get())
+        if deadline <= time.monotonic():
+            # Earlier calls of the write have used its time up, which is a failure of the attempt.
+            raise NotSent(_NO_TIME, code="no_time_left")
         repeats = REPEATS_OF_A_READ if effect is Effect.READ else 0
         redirects = REDIRECTS_OF_A_READ if effect is Effect.READ else 0
         while True:
@@ -224,8 +228,7 @@ class HttpDoor:
         except ConnectorError as error:
             if take is not None:
                 take.end(None, error)
-            if not isinstance(error, NeedsAttention):  # our own refusal: no news about the provider
-                await self._tell_gate(outgoing.operation, CallOutcome.BROKEN, {})
+            await self._tell_gate(outgoing.operation, _outcome_of(error), {})
             self._record(outgoing, None, started, error)
             raise
         if take is not None:
@@ -238,8 +241,8 @@ class HttpDoor:
 
     async def _transfer(self, outgoing: Outgoing, started: float, deadline: float) -> Reply:
         remaining = deadline - started
-        if remaining <= 0:
-            raise NotSent("There was no time left to make the call.", code="no_time_left", counts=False)
+        if remaining <= 0:  # the gate held it for so long
+            raise NotSent(_NO_TIME, code="no_time_left", counts=False)
         transport = self._pool.transport(self._policy)
         # Head and address only: httpx would parse the whole address anew and write headers that aiohttp writes.
         request = httpx.Request(
@@ -334,6 +337,13 @@ def _is_passing(reply: Reply) -> bool:
     if "retry-after" in reply.headers:
         return False
     return reply.status in _PASSING_TROUBLE or (reply.status == 500 and not reply.is_soap_fault)
+
+
+def _outcome_of(error: ConnectorError) -> CallOutcome:
+    """Our own refusal of an address, and a call that got its turn or its connection too late, say nothing of others."""
+    if isinstance(error, NeedsAttention) or (isinstance(error, NotSent) and not error.counts):
+        return CallOutcome.NOT_MADE
+    return CallOutcome.BROKEN
 
 
 def _outcome(reply: Reply) -> CallOutcome:

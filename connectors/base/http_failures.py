@@ -34,6 +34,9 @@ def failure_for(error: BaseException, *, dial: Dial, effect: Effect, operation: 
         return _after_sending(dial.host, effect, operator_text)
     if dial.refusal and not dial.permitted:
         return address_refused(dial.refusal, operator_text)
+    if isinstance(early, aiohttp.ConnectionTimeoutError) and not dial.has_place:
+        text = f"All connections we keep to {dial.host} were in use. The call was put off."
+        return NotSent(text, code="no_free_connection", operator_text=operator_text, counts=False)
     code, happened = _not_sent_reason(early)
     return NotSent(f"{dial.host} {happened}.", code=code, operator_text=operator_text)
 

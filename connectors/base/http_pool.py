@@ -6,12 +6,13 @@ import asyncio
 import logging
 import ssl
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from connectors.base.addresses import AddressPolicy, guarded_socket
+from connectors.base.addresses import AddressPolicy, current_dial, guarded_socket
 from connectors.base.sending import before_sending
 
 # It writes every address with its query at INFO, keys and tokens included.
@@ -89,6 +90,14 @@ class _AskingRequest(aiohttp.ClientRequest):
         return await super().send(conn)
 
 
+class _PlacingConnector(aiohttp.TCPConnector):
+    async def _create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Called once the pool has room; a time-out does not tell whether it did."""
+        if (dial := current_dial.get(None)) is not None:
+            dial.has_place = True
+        return await super()._create_connection(*args, **kwargs)
+
+
 class ClientPool:
     """One transport per address policy, of one event loop."""
 
@@ -122,7 +131,7 @@ class ClientPool:
 
 
 def _open_session(tls: ssl.SSLContext) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
+    connector = _PlacingConnector(
         ssl=tls,
         socket_factory=guarded_socket,
         limit=1024,

@@ -19,7 +19,7 @@ from connectors.base.limit_headers import standard_limit, window_limit
 from connectors.base.manifest import RateLimit
 from tests.factories import ConnectionFactory
 
-OK, BROKEN, THROTTLED = CallOutcome.OK, CallOutcome.BROKEN, CallOutcome.THROTTLED
+OK, BROKEN, THROTTLED, NOT_MADE = CallOutcome.OK, CallOutcome.BROKEN, CallOutcome.THROTTLED, CallOutcome.NOT_MADE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -270,6 +270,24 @@ def test_a_probe_that_never_reports_is_followed_by_another(here, there, connecti
     CircuitState.objects.update(probe_until=Now() - timedelta(seconds=1))
     there.later()
     assert asyncio.run(attempt(there.gate(connection), OK)) is None
+    assert row_of(connection).open_until is None
+
+
+def test_calls_that_were_not_made_open_no_circuit_and_are_no_answer_either(here, connection):
+    assert asyncio.run(several(here.gate(connection), *[NOT_MADE] * 10)) == [None] * 10
+    assert not CircuitState.objects.exists()
+    asyncio.run(several(here.gate(connection), *[BROKEN] * 4, NOT_MADE, BROKEN))
+    assert row_of(connection).open_until is not None
+
+
+def test_a_probe_that_was_not_made_decides_nothing_and_is_given_back(here, there, connection):
+    asyncio.run(several(here.gate(connection), *[BROKEN] * 5))
+    time_is_over(f"connection:{connection.pk}")
+    here.later()
+    seconds = row_of(connection).open_seconds
+    assert asyncio.run(attempt(here.gate(connection), NOT_MADE)) is None
+    assert row_of(connection).open_seconds == seconds and row_of(connection).open_until is not None
+    assert asyncio.run(attempt(there.gate(connection), OK)) is None, "another may probe at once"
     assert row_of(connection).open_until is None
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,9 +20,9 @@ from cryptography.x509.oid import NameOID
 from connectors.base.errors import ConnectorError, NotSent, OutcomeUnknown, Retryable
 from connectors.base.gate import CallOutcome
 from connectors.base.http import Effect
-from connectors.base.sending import before_sending
+from connectors.base.sending import before_sending, calls_end_at
 from tests.connectors.base import raw_server as faulty
-from tests.connectors.base.doors import Memory, get, local_door, run
+from tests.connectors.base.doors import LOCAL, Memory, get, local_door, pool, post, run
 from tests.connectors.base.raw_server import RawServer
 
 TWICE = gzip.compress(gzip.compress(b"{}"))
@@ -138,15 +139,70 @@ def test_connect_time_out(effect):
             for filler in fillers:
                 filler.setblocking(False)
                 filler.connect_ex(listener.getsockname())
-            async with local_door() as door:
+            gate = Memory()
+            async with local_door(gate) as door:
                 url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
                 with pytest.raises(NotSent) as caught:
                     await door.call("POST", url, operation="o", effect=effect, timeout_seconds=0.5)
             for filler in fillers:
                 filler.close()
-            return caught.value
+            return caught.value, set(gate.reported)
 
-    assert run(go()).code == "connect_timeout"
+    error, reported = run(go())
+    assert (error.code, reported) == ("connect_timeout", {CallOutcome.BROKEN})
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+def test_a_call_held_at_the_gate_past_its_time_says_nothing_of_the_provider(effect):
+    class Slow(Memory):
+        async def enter(self, operation):
+            await asyncio.sleep(0.05)
+
+    async def go():
+        gate = Slow()
+        async with RawServer() as server, local_door(gate) as door:
+            with pytest.raises(NotSent) as caught:
+                await door.call("POST", server.base, operation="o", effect=effect, timeout_seconds=0.02)
+            return caught.value, len(server.arrivals), gate.reported
+
+    error, arrivals, reported = run(go())
+    assert (error.code, error.counts, arrivals) == ("no_time_left", False, 0)
+    assert reported == [CallOutcome.NOT_MADE]
+
+
+def test_a_call_whose_write_has_used_up_its_time_is_a_failure_of_the_attempt_and_asks_nobody():
+    async def go():
+        gate = Memory()
+        async with RawServer() as server, local_door(gate) as door:
+            ending = calls_end_at.set(time.monotonic())
+            try:
+                with pytest.raises(NotSent) as caught:
+                    await post(door, server.base)
+            finally:
+                calls_end_at.reset(ending)
+            return caught.value, len(server.arrivals), gate.entered
+
+    error, arrivals, entered = run(go())
+    assert (error.code, error.counts, arrivals, entered) == ("no_time_left", True, 0, [])
+
+
+@pytest.mark.parametrize("effect", list(Effect))
+def test_a_wait_for_a_place_in_our_own_pool_says_nothing_of_the_provider(effect):
+    async def go():
+        gate = Memory()
+        async with RawServer(fault=faulty.hang) as server, pool() as opened:
+            door = opened.door(gate, LOCAL)
+            opened.transport(LOCAL).client.connector._limit_per_host = 1
+            first = asyncio.create_task(get(door, server.base))
+            await faulty.until(lambda: server.arrivals)
+            with pytest.raises(NotSent) as caught:
+                await door.call("POST", server.base, operation="o", effect=effect, timeout_seconds=0.1)
+            first.cancel()
+            return caught.value, len(server.arrivals), set(gate.reported)
+
+    error, arrivals, reported = run(go())
+    assert (error.code, error.counts, arrivals) == ("no_free_connection", False, 1)
+    assert reported == {CallOutcome.NOT_MADE}
 
 
 @pytest.mark.parametrize("effect", list(Effect))
