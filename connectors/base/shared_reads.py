@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any
+
+from connectors.base.errors import ConnectorError
 
 
 class SharedReads:
@@ -13,7 +16,8 @@ class SharedReads:
 
     An answer may be older than its reading took. So whoever asks while a read is under way waits for the next one,
     which begins when that has ended and serves all who have come by then: a read serves only those who asked before it
-    began. What a read raises, all whom it serves are told. A caller that is cancelled disturbs nobody.
+    began. What a read raises, all whom it serves are told, of our own news each a copy. A caller that is cancelled
+    disturbs nobody.
     """
 
     def __init__(self) -> None:
@@ -30,7 +34,10 @@ class SharedReads:
             loop = asyncio.get_running_loop()
             reading = self._next[key] = loop.create_task(self._read(key, load), context=contextvars.Context())
             reading.add_done_callback(_heard)
-        return await asyncio.shield(reading)
+        try:
+            return await asyncio.shield(reading)
+        except ConnectorError as error:
+            raise _own_copy(error) from error
 
     async def _read(self, key: Hashable, load: Callable[[], Awaitable[Any]]) -> Any:
         earlier = self._under_way.get(key)
@@ -41,6 +48,13 @@ class SharedReads:
             return await load()
         finally:
             del self._under_way[key]
+
+
+def _own_copy(error: ConnectorError) -> ConnectorError:
+    """Each caller adds to what it was told, where in its own work it happened; the others must not read that."""
+    own = copy.copy(error)
+    own.details = dict(error.details)
+    return own
 
 
 def _heard(reading: asyncio.Task[Any]) -> None:

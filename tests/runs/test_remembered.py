@@ -2,6 +2,7 @@
 
 import asyncio
 
+from connectors.base.errors import Retryable
 from runs.clients import Remembered
 
 
@@ -63,3 +64,17 @@ def test_age_counts_from_when_the_reading_began():
         return source.asked
 
     assert asyncio.run(story()) == 2
+
+
+def test_a_fact_that_cannot_be_read_is_news_of_its_own_for_each_who_asked():
+    async def story():
+        remembered = Remembered()
+
+        async def away():
+            await asyncio.sleep(0)
+            raise Retryable("away")
+
+        return await asyncio.gather(*(remembered("rates", 600, away) for _ in range(3)), return_exceptions=True)
+
+    told = asyncio.run(story())
+    assert [str(one) for one in told] == ["away"] * 3 and len({id(one) for one in told}) == 3

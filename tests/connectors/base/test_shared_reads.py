@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.base.errors import ConnectorError, RateLimited, Rejected
 from connectors.base.shared_reads import SharedReads
 
 
@@ -122,6 +123,34 @@ def test_a_failure_is_told_to_all_it_served_and_the_next_reads_anew():
         return [type(each) for each in found], await reads("day", load), len(calls)
 
     assert run(story()) == ([LookupError] * 3, "there", 2)
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        RateLimited("wait", after_seconds=7.0, counts=False, details={"status": 429}),
+        Rejected(
+            "no", code="gone", field="lines[0]", cure="look", provider_code="E1", request_id="r", details={"n": 1}
+        ),
+    ],
+)
+def test_each_is_told_in_a_copy_of_its_own(news: ConnectorError):
+    async def story():
+        reads = SharedReads()
+
+        async def load():
+            await asyncio.sleep(0)
+            raise news
+
+        return await asyncio.gather(*(reads("day", load) for _ in range(3)), return_exceptions=True)
+
+    facts = {**vars(news), "details": dict(news.details)}
+    told = run(story())
+    told[0].details["step"] = "flow.step"
+    assert [type(one) for one in told] == [type(news)] * 3 and len({id(one) for one in (news, *told)}) == 4
+    for one in told[1:]:
+        assert vars(one) == facts and one.args == news.args and one.__cause__ is news
+    assert vars(news) == facts
 
 
 def test_a_cancelled_caller_disturbs_nobody():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from engine_fakes import GetThing, MemoryHost, Thing, World, flow_of, run, state_of
+from engine_fakes import Ask, GetThing, MemoryHost, Thing, World, flow_of, run, state_of
 from test_effects import loop, writing
 
-from connectors.base.errors import Held, MappingFailed, NotSent, Rejected
+from connectors.base.actions import ActionContext
+from connectors.base.errors import Held, MappingFailed, NotSent, Rejected, Retryable
+from connectors.base.shared_reads import SharedReads
 from flows.engine.compile import compile_pair, flow_compile
+from flows.engine.walker import walk
 
 
 def reading(step: str = "thing", thing: str = "'7'", **more: Any) -> dict[str, Any]:
@@ -41,6 +45,32 @@ def test_flows_of_one_attempt_share_their_reads() -> None:
     run(flow_of(reading()), host)
     run(flow_of(reading()), host)
     assert host.world.calls == ["get 7"]
+
+
+class GetShared(GetThing):
+    """Its reads are shared by all who ask at once."""
+
+    async def run(self, ctx: ActionContext, data: Ask) -> Thing | None:
+        return await ctx.client("thing", _away)
+
+
+async def _away() -> Thing:
+    await asyncio.sleep(0)
+    raise Retryable("away")
+
+
+def test_a_shared_read_that_fails_is_journalled_by_every_walk_as_its_own_step() -> None:
+    flows = [flow_compile(flow_of(reading(step))) for step in ("a", "b", "c")]
+
+    async def story() -> list[tuple[MemoryHost, Any]]:
+        reads = SharedReads()
+        hosts = [MemoryHost(reads, operations={"get_thing": GetShared}) for _ in flows]
+        walks = (walk(flow, {}, host) for flow, host in zip(flows, hosts, strict=True))
+        return list(zip(hosts, await asyncio.gather(*walks, return_exceptions=True), strict=True))
+
+    ended = asyncio.run(story())
+    assert [error.details["step"] for _, error in ended] == ["test-flow.a", "test-flow.b", "test-flow.c"]
+    assert [state_of(host) for host, _ in ended] == [{f"test-flow.{step}": "failed"} for step in "abc"]
 
 
 def test_a_write_elsewhere_keeps_what_was_read() -> None:
