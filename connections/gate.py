@@ -95,9 +95,16 @@ class Board:
         if reading is None or reading.done():
             # A task of its own: the caller who began it may be cancelled, the others still wait for the answer.
             reading = self._readings[loop] = loop.create_task(self._read())
+            reading.add_done_callback(self._read_over)
             self._awaited = age >= PICTURE_SECONDS
         if self._awaited or age >= OLDEST_PICTURE_SECONDS:
             await asyncio.wait({reading}, timeout=LONGEST_LOOK_SECONDS)
+
+    def _read_over(self, reading: asyncio.Task[None]) -> None:
+        """A finished task still holds its loop, which would then stay for ever: it is the key it is kept under."""
+        loop = reading.get_loop()
+        if self._readings.get(loop) is reading:
+            del self._readings[loop]
 
     def stock(self, connection_id: UUID, bucket: str, limit: RateLimit | None) -> Stock:
         """This loop's tokens of one budget."""

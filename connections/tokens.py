@@ -205,6 +205,13 @@ class Stock:
     def _fill_soon(self) -> None:
         if self._filling is None or self._filling.done():
             self._filling = asyncio.get_running_loop().create_task(self._fill())
+            self._filling.add_done_callback(self._filled)
+
+    def _filled(self, filling: asyncio.Task[None]) -> None:
+        """A finished task and an answered future still hold their loop, which would stay as long as this stock does."""
+        self._line.forget_the_answered()
+        if self._filling is filling:
+            self._filling = None
 
     async def _fill(self) -> None:
         try:

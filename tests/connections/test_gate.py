@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
+import weakref
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -463,6 +465,48 @@ def test_quiet_rows_are_forgotten_and_open_ones_kept():
     CircuitState.objects.filter(key="connection:b").update(paused_until=Now() - timedelta(days=2))
     assert troubles_forget(older_than=timedelta(days=1)) == 1
     assert CircuitState.objects.get().key == "host:a"
+
+
+def after_its_end(work):
+    """Run it in a loop of its own. :returns: that loop, weakly."""
+
+    async def story():
+        await work()
+        return weakref.ref(asyncio.get_running_loop())
+
+    loop = asyncio.run(story())
+    gc.collect()
+    return loop
+
+
+class TestLoops:
+    """Pages ask providers in loops of their own, each of which is gone afterwards."""
+
+    def test_a_loop_that_looked_is_gone_when_it_has_ended(self, here, connection):
+        async def one_call():
+            here.later()
+            assert await attempt(here.gate(connection), OK) is None
+
+        assert [after_its_end(one_call)() for _ in range(3)] == [None] * 3
+
+    def test_a_loop_that_spent_from_a_budget_is_gone_when_it_has_ended(self, here, connection):
+        door = here.gate(connection, limit=RateLimit(1000, 1, "test"))
+
+        async def some_calls():
+            for _ in range(10):
+                assert await attempt(door, OK) is None
+
+        assert [after_its_end(some_calls)() for _ in range(3)] == [None] * 3
+
+    def test_a_loop_that_ended_while_calls_waited_for_a_budget_is_gone(self, here, connection):
+        door = here.gate(connection, limit=RateLimit(10, 5, "test"))
+
+        async def left_waiting():
+            crowd = [asyncio.create_task(attempt(door, OK)) for _ in range(5)]
+            await asyncio.wait(crowd, timeout=0.1)
+            assert not all(one.done() for one in crowd)
+
+        assert after_its_end(left_waiting)() is None
 
 
 @pytest.mark.parametrize(
