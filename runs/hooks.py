@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -75,7 +76,7 @@ def _deliver(request: HttpRequest, target: HookTarget, public_id: str, tracepare
     if len(body) > settings.MAX_HOOK_BYTES:
         return _too_large(public_id)
     request.log_fields = {"tenant": connection.organisation_id, "connection": str(connection.pk)}  # type: ignore[attr-defined]
-    headers = {key.lower(): value for key, value in request.headers.items()}
+    headers = _headers(request.META)
     try:
         target = _verified(target, public_id, headers, body)
         hints = target.webhook.parse(headers, body)
@@ -96,6 +97,12 @@ def _deliver(request: HttpRequest, target: HookTarget, public_id: str, tracepare
 
 def _too_large(public_id: str) -> Answer:
     return _refuse(None, public_id, 413, "too_large", f"body larger than {settings.MAX_HOOK_BYTES} bytes")
+
+
+def _headers(meta: dict[str, Any]) -> dict[str, str]:
+    """By lower-case name. ``request.headers`` says the same at several times the cost."""
+    named = {key[5:].replace("_", "-").lower(): value for key, value in meta.items() if key.startswith("HTTP_")}
+    return {**named, "content-type": meta.get("CONTENT_TYPE", "")}
 
 
 def _body(request: HttpRequest) -> bytes:

@@ -29,12 +29,12 @@ FROM connections_connection c WHERE c.id = %b"""
 
 # The record is looked up by its key alone, the installation compared afterwards: a planner without statistics of this
 # tenant would choose the index by installation and read all its records for every webhook.
-_STATEMENT = f"""
+_TEXT = """
 WITH given AS (
-    SELECT * FROM unnest(%b::text[], %b::text[], %b::text[]) AS g(record_type, record_id, label)
-    WHERE %b::text IS NULL OR %b = ({_STAMP})
+    SELECT * FROM {news} AS g(record_type, record_id, label)
+    WHERE %b::text IS NULL OR %b = ({stamp})
 ), made AS (
-    INSERT INTO {_RECORD} (organisation_id, installation_id, lane, record_type, record_id, label, fingerprint,
+    INSERT INTO {record} (organisation_id, installation_id, lane, record_type, record_id, label, fingerprint,
                            observation, attempt_open, unclean, imported, facts, generation, reference_suffix,
                            created_at, updated_at)
     SELECT %b::bigint, %b::bigint, %b, record_type, record_id, label, '', 0, false, false, false, '{{}}', 1, '',
@@ -44,13 +44,13 @@ WITH given AS (
     RETURNING id
 ), known AS (
     SELECT r.id FROM given g CROSS JOIN LATERAL (
-        SELECT id, installation_id FROM {_RECORD}
+        SELECT id, installation_id FROM {record}
         WHERE organisation_id = %b AND lane = %b AND record_type = g.record_type AND record_id = g.record_id
         LIMIT 1
     ) AS r
     WHERE r.installation_id = %b
 )
-INSERT INTO {_EVENT} AS e (organisation_id, record_id, installation_id, via, priority, state, due_at, received_at,
+INSERT INTO {event} AS e (organisation_id, record_id, installation_id, via, priority, state, due_at, received_at,
                            merged, dirty, attempts, counted_failures, fence, worker, traceparent)
 SELECT %b::bigint, id, %b::bigint, %b, %b::int2, 'waiting', statement_timestamp(), statement_timestamp(),
        0, false, 0, 0, 0, '', %b
@@ -65,7 +65,10 @@ ON CONFLICT (record_id) DO UPDATE SET
     priority = CASE e.state WHEN 'leased' THEN e.priority ELSE LEAST(e.priority, EXCLUDED.priority) END,
     due_at = CASE e.state WHEN 'leased' THEN e.due_at ELSE GREATEST(EXCLUDED.due_at, e.not_before) END
 RETURNING e.merged
-"""  # noqa: S608 - our own table names
+"""
+_NAMES = {"stamp": _STAMP, "record": _RECORD, "event": _EVENT}
+_SEVERAL = _TEXT.format(news="unnest(%b::text[], %b::text[], %b::text[])", **_NAMES)
+_ONE = _TEXT.format(news="(VALUES (%b::text, %b::text, %b::text))", **_NAMES)  # most deliveries; no array to take apart
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,15 @@ def can_store_at_once() -> bool:
     return connection.vendor == "postgresql" and not connection.in_atomic_block
 
 
-def _told(values: Sequence[Any]) -> list[tuple[Any, ...]]:
+def _told(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Once more on a new connection where the old one is gone (the database restarted): storing twice is harmless."""
     try:
-        return statement_run(_STATEMENT, values)[0]
+        return statement_run(statement, values)[0]
     except OperationalError:
         if connection.is_usable():
             raise
         connection.close()
-        return statement_run(_STATEMENT, values)[0]
+        return statement_run(statement, values)[0]
 
 
 def news_store_at_once(
@@ -131,9 +134,10 @@ def news_store_at_once(
     record = (tenant, own, lane)
     known = (tenant, lane, own)
     event = (tenant, own, via, priority, traceparent)
-    given = (list(types), list(ids), [label[:200] for label in labels])
+    columns = (list(types), list(ids), [label[:200] for label in labels])
+    statement, given = (_ONE, [column[0] for column in columns]) if len(items) == 1 else (_SEVERAL, list(columns))
     stamp, connection_id = (listening.stamp, listening.connection_id) if listening else (None, None)
-    told = _told([*given, stamp, stamp, connection_id, *record, *known, *event])
+    told = _told(statement, [*given, stamp, stamp, connection_id, *record, *known, *event])
     if len(told) != len(items):
         if listening is not None:
             listening_confirm(listening)
