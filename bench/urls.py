@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.urls import path
 
 from bench import views
@@ -5,6 +6,7 @@ from config.urls import urlpatterns as product
 
 urlpatterns = [
     path("bench/bare", views.bare_insert),
-    path("bench/task/<str:public_id>", views.task_hook),
+    path("bench/task/<str:public_id>", views.task_hook, {"cluster": settings.TASK_CLUSTER}),
+    path("bench/tuned-task/<str:public_id>", views.task_hook, {"cluster": settings.TUNED_TASK_CLUSTER}),
     *product,
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -23,7 +22,7 @@ def bare_insert(request: HttpRequest) -> HttpResponse:
 
 
 @csrf_exempt
-def task_hook(request: HttpRequest, public_id: str) -> HttpResponse:
+def task_hook(request: HttpRequest, public_id: str, cluster: str) -> HttpResponse:
     """The usual way: verify, store a row, queue one task for it after the commit."""
     connection = Connection.unscoped.get(webhook_public_id=public_id)
     webhook = CONNECTORS[connection.connector].webhook
@@ -32,5 +31,5 @@ def task_hook(request: HttpRequest, public_id: str) -> HttpResponse:
     with transaction.atomic():
         for hint in webhook.parse(headers, request.body):
             order = TaskOrder.objects.create(order=hint.record_id)
-            transaction.on_commit(lambda pk=order.pk: async_task("bench.tasks.work", pk, cluster=settings.TASK_CLUSTER))
+            transaction.on_commit(lambda pk=order.pk: async_task("bench.tasks.work", pk, cluster=cluster))
     return HttpResponse("stored\n")

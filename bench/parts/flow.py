@@ -10,7 +10,7 @@ from bench.bench import Bench
 from bench.figures import ratio
 
 WARM_UP = 60
-WHICH = ("causeway", "raw reference", "one task per order")
+WHICH = ("causeway", "raw reference", "one task per order", "tuned tasks")
 
 
 def measure(bench: Bench) -> dict[str, Any]:
@@ -48,10 +48,11 @@ def _round(bench: Bench, milliseconds: list[float], done: list[runs.Measured]) -
         note(runs.raw(stack, tenant, orders=_orders(bench, ms), milliseconds=ms))
         bench.clear()
     if 0 in milliseconds:
-        stack.start_tasks(settings.TASK_CLUSTER)
-        runs.tasks(stack, tenant, orders=WARM_UP, milliseconds=0)
-        note(runs.tasks(stack, tenant, orders=_orders(bench, 0) // 2, milliseconds=0))
-        stack.stop("tasks")
+        for tuned, cluster in ((False, settings.TASK_CLUSTER), (True, settings.TUNED_TASK_CLUSTER)):
+            stack.start_tasks(cluster)
+            runs.tasks(stack, tenant, orders=WARM_UP, tuned=tuned)
+            note(runs.tasks(stack, tenant, orders=_orders(bench, 0) // 2, tuned=tuned))
+            stack.stop("tasks")
 
 
 def _orders(bench: Bench, milliseconds: float) -> int:
@@ -75,11 +76,12 @@ def ratios(done: list[runs.Measured]) -> dict[str, float]:
         found = [run.orders_per_s for run in done if run.name == name and run.milliseconds == milliseconds]
         return median(found) if found else 0.0
 
-    causeway, raw, task = WHICH
+    causeway, raw, task, tuned = WHICH
     made = {
         f"flow_vs_raw_{ms:g}ms": ratio(typical(causeway, ms), typical(raw, ms))
         for ms in sorted({run.milliseconds for run in done})
     }
-    if tasks := typical(task, 0):
-        made["flow_vs_task_0ms"] = ratio(typical(causeway, 0), tasks)
+    for key, name in (("flow_vs_task_0ms", task), ("flow_vs_tuned_task_0ms", tuned)):
+        if tasks := typical(name, 0):
+            made[key] = ratio(typical(causeway, 0), tasks)
     return made

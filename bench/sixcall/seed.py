@@ -67,6 +67,7 @@ def tenant(name: str, stub: str, *, searchable: bool = False) -> Tenant:
         organisation.pk,
         f"/hooks/{sides[0].webhook_public_id}",
         f"/bench/task/{sides[0].webhook_public_id}",
+        f"/bench/tuned-task/{sides[0].webhook_public_id}",
         sides[0].sealed_get("sealed_webhook_secret").decode(),
         sides[0].account_id,
     )

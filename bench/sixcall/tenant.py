@@ -13,5 +13,6 @@ class Tenant:
     organisation_id: int
     hook: str
     task_hook: str
+    tuned_task_hook: str
     secret: str
     account: str

@@ -34,6 +34,18 @@ def test_flow_and_recovery_give_their_figures():
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["calls_per_order"] == 6.0
-    assert {run["name"] for run in found["flow_runs"]} == {"causeway", "raw reference", "one task per order"}
-    assert {"flow_vs_raw_0ms", "flow_vs_task_0ms", "recovery_s", "cpu_ms_per_order", "limits"} <= set(found)
+    assert {run["name"] for run in found["flow_runs"]} == {
+        "causeway",
+        "raw reference",
+        "one task per order",
+        "tuned tasks",
+    }
+    assert {
+        "flow_vs_raw_0ms",
+        "flow_vs_task_0ms",
+        "flow_vs_tuned_task_0ms",
+        "recovery_s",
+        "cpu_ms_per_order",
+        "limits",
+    } <= set(found)
     assert (found["recovery_lost"], found["recovery_doubled"]) == (0, 0)
