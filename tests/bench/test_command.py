@@ -25,6 +25,7 @@ def test_an_unknown_part_is_refused():
 
 
 @pytest.mark.processes
+@pytest.mark.slow
 def test_flow_and_recovery_give_their_figures():
     arguments = ["--only", "flow,recovery", "--orders", "30", "--rounds", "1", "--ms", "0", "--json"]
     done = subprocess.run(

@@ -66,7 +66,7 @@ class TestWhileTracing:
         assert attempt.parent is None
 
 
-def call(*, hosts=(), answer=OK, effect=Effect.READ):
+def call(*, hosts=(), answer=OK, effect=Effect.READ, seconds=30.0):
     """One call to a server on this machine; returns the headers it saw and the spans there were."""
 
     async def ask():
@@ -75,7 +75,8 @@ def call(*, hosts=(), answer=OK, effect=Effect.READ):
             async with RawServer([answer]) as server:
                 door = pool.door(OpenGate(), AddressPolicy(allow=["127.0.0.1"]), None, "shop")
                 try:
-                    await door.call("POST", f"{server.base}/order/7?key=hush", operation="make", effect=effect)
+                    address = f"{server.base}/order/7?key=hush"
+                    await door.call("POST", address, operation="make", effect=effect, timeout_seconds=seconds)
                 finally:
                     headers.append(server.arrivals[0].headers)
         finally:
@@ -114,7 +115,7 @@ class TestCalls:
         }
 
     def test_a_failed_call_names_the_class_of_its_error_only(self):
-        _, (span,) = call(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut", effect=Effect.WRITE)
+        _, (span,) = call(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut", effect=Effect.WRITE, seconds=1.0)
         assert span.attributes["error.type"] == "OutcomeUnknown"
         assert span.status.description is None and not span.events
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 
 def test_every_write_operation_killed_once_is_there_once():

@@ -107,6 +107,7 @@ def listener(installation):
         process.wait()
 
 
+@pytest.mark.slow
 def test_streams_are_shared_and_taken_over_and_no_news_is_lost(installation, server, listener):
     def held_by():
         rows = installation.query("SELECT holder, count(*) FROM runs_streamlease WHERE holder <> '' GROUP BY holder")

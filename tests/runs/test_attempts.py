@@ -170,7 +170,7 @@ def test_a_refused_password_stops_the_connection_and_its_events_wait(installatio
     world.orders |= {"7": "1.00", "8": "2.00"}
     world.read_fails["7"] = NeedsAttention("The password was refused.", code="password")
     tell(installation, "7")
-    drain()
+    drain(until=lambda: Connection.unscoped.filter(pk=installation.source_id, state="needs_attention").exists())
     shop = Connection.unscoped.get(pk=installation.source_id)
     assert (shop.state, shop.state_code) == ("needs_attention", "password")
     tell(installation, "8")
