@@ -25,8 +25,8 @@ def work(name: str, asked_to_end: threading.Event) -> None:
         for claimed in claims:
             begun = time.monotonic()  # one clock for all processes of a host
             asked_to_end.wait(0.002)
+            ended = time.monotonic()  # once its ending is stored another process may begin before we look at the clock
             fenced = entries_write([Entry(claimed, [], 0, ending=Ending("done"))])
-            ended = time.monotonic()
             print(json.dumps([claimed.record.record_id, begun, ended, bool(fenced)]), flush=True)
 
 
