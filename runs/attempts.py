@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import time
@@ -62,14 +61,7 @@ async def _attempt(host: RunHost, event_data: EventData, on_attention: OnAttenti
     results: list[WalkResult] = []
     current_tape.set(Tape())  # an attempt is a task of its own, so this is nobody else's
     try:
-        host.walking = True
         ending = await _walk_all(host, results, event_data)
-    except asyncio.CancelledError:
-        if not host.let_go:
-            raise
-        if (task := asyncio.current_task()) is not None:
-            task.uncancel()
-        ending = Ending(state="waiting", reason="Its worker was renewed; another goes on with it.", counts=False)
     except LeaseLost as lost:
         log.warning("%s: lease lost: %s", host.claimed.run, lost)
         return _lease_lost("walk")
@@ -79,8 +71,6 @@ async def _attempt(host: RunHost, event_data: EventData, on_attention: OnAttenti
         ending = _waiting(host.claimed, error, seconds=0.0, counts=False)
     except Exception as error:
         ending = ending_of(host, error)
-    finally:
-        host.walking = False
     try:
         await host.flush(ending=_with_facts(ending, results, host))
     except LeaseLost as lost:

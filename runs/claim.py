@@ -200,12 +200,14 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
             event.state, event.worker, event.lease_expires_at = InboxEvent.State.WAITING, "", None
             event.fence += 1  # from here on the old worker can finish nothing
             event.counted_failures += 1
-            free_at += timedelta(seconds=_lost_wait_seconds(event.counted_failures))
             # Work that kills its workers must come to an end; news that came meanwhile is reason for one more look.
-            if event.counted_failures >= MOST_COUNTED_FAILURES and not event.dirty:
-                event.state = InboxEvent.State.DEAD
+            if event.counted_failures >= MOST_COUNTED_FAILURES:
+                event.state = InboxEvent.State.WAITING if event.dirty else InboxEvent.State.DEAD
+                event.counted_failures = 0 if event.dirty else event.counted_failures
             free_at = max(free_at, event.not_before or free_at)
-            event.not_before, event.due_at = free_at, free_at
+            # News and people may wake it earlier than its turn, but never before the settle time is over.
+            event.not_before = free_at
+            event.due_at = free_at + timedelta(seconds=_lost_wait_seconds(event.counted_failures))
         InboxEvent.unscoped.bulk_update(
             expired, ["state", "worker", "lease_expires_at", "fence", "not_before", "due_at", "counted_failures"]
         )
@@ -217,7 +219,7 @@ def leases_recover(*, settle_of: dict[int, float] | None = None, default_settle:
 
 
 def _lost_wait_seconds(failures: int) -> float:
-    """Anybody's worker may die. Work that is there each time takes its neighbours down, too: less and less often."""
+    """Anybody's worker may die. Work that has failed time and again may be what kills them: less and less often."""
     return 0.0 if failures <= _LOST_AT_ONCE else min(_LONGEST_LOST_WAIT_SECONDS, 2.0 ** (failures - _LOST_AT_ONCE))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -29,7 +30,7 @@ from runs.journal import GroupCommit
 from runs.lanes import Turns
 from runs.links import LinkFinder
 from runs.plans import Plan, plans_load
-from runs.polling import ClaimedPoll, poll_failed, poll_give_back, poll_run, polls_claim, polls_renew
+from runs.polling import ClaimedPoll, poll_failed, poll_run, polls_claim, polls_renew
 from runs.resuming import Beginning, beginning_of
 from runs.slots import slot_beat, slot_leave, slot_take
 from runs.wake import Bell
@@ -41,7 +42,7 @@ CLAIM_GAP_SECONDS = 0.02
 PLAN_SECONDS = 1.0
 POLL_LOOK_SECONDS = 0.5
 HEARTBEAT_SECONDS = 2.0
-READS_END_WITHIN_SECONDS = 5.0
+SHORTEST_SHARE = 0.6
 MOST_POLLS = 4
 
 
@@ -54,11 +55,10 @@ class Drain:
         self.worker = f"{settings.HOST_NAME}:{os.getpid()}:{time.monotonic_ns() % 1_000_000_000}"
         self.lease_seconds = lease_seconds
         self.concurrency = concurrency
-        self.ends_at = time.monotonic() + seconds
+        # Of various lengths: drains of one host that began together must not all wait for slow systems at once.
+        self.ends_at = time.monotonic() + seconds * random.uniform(SHORTEST_SHARE, 1.0)
         self.in_flight: dict[int, Claimed] = {}
         self.tasks: set[asyncio.Task[None]] = set()
-        self.hosts: dict[asyncio.Task[Any] | None, RunHost] = {}
-        self.poll_tasks: set[asyncio.Task[Any] | None] = set()
         self.polls: list[ClaimedPoll] = []
         self.plans: dict[int, Plan | Exception] = {}
         self.looked_at: dict[int, float] = {}
@@ -193,10 +193,8 @@ class Drain:
                 lease_seconds=self.lease_seconds,
             )
             host.reads.update(beginning.reads)
-            self.hosts[asyncio.current_task()] = host
             await attempt_run(host, event_data=lambda: self._event_data(host), on_attention=self.clients.attention)
         finally:
-            self.hosts.pop(asyncio.current_task(), None)
             self.in_flight.pop(claimed.event_id, None)
 
     async def _beginning(self, claimed: Claimed) -> Beginning:
@@ -216,7 +214,6 @@ class Drain:
     async def _poll(self, poll: ClaimedPoll) -> None:
         connection_id = poll.connection_id
         current_turn.set("polls")
-        self.poll_tasks.add(asyncio.current_task())
         try:
             opened = await self.clients.of(connection_id)
             await poll_run(poll, context=opened.context(opened.account_id, {}), database=self.database)
@@ -224,28 +221,15 @@ class Drain:
             await self.clients.attention(connection_id, error)
         except ConnectorError as error:
             await self.database.run(poll_failed, poll, error)
-        except asyncio.CancelledError:
-            await self.database.run(poll_give_back, poll)
-            raise
         finally:
-            self.poll_tasks.discard(asyncio.current_task())
             self.polls.remove(poll)
 
     async def _finish_in_flight(self) -> None:
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=READS_END_WITHIN_SECONDS)
-        self._readers_let_go()
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=self.lease_seconds)
         for task in list(self.tasks):
             task.cancel()  # their leases run out and the sweep returns them after the settle time
         await asyncio.gather(*self.tasks, return_exceptions=True)
-
-    def _readers_let_go(self) -> None:
-        """Nobody waits for the reads of a slow provider while nothing is claimed; a successor goes on with them."""
-        for task in [*(task for task, host in self.hosts.items() if host.may_let_go()), *self.poll_tasks]:
-            if task is not None:
-                task.cancel()
 
     async def _heartbeat(self) -> None:
         """Keeps the slot's flag fresh and the leases alive while work is in flight."""

@@ -362,6 +362,7 @@ def _events_write(ended: Ended, held: dict[int, Held], now: datetime) -> None:
             failures = event.counted_failures
             if event.dirty:
                 state, due = InboxEvent.State.WAITING, now
+                failures = 0 if ending.state in Run.NEEDS_A_PERSON else failures  # as news that comes a moment later
             else:
                 state, due = InboxEvent.State(ending.state), now + timedelta(seconds=ending.wait_seconds)
                 failures += int(ending.state == Run.State.WAITING and ending.counts)
@@ -402,8 +403,9 @@ def _followers_wake(entry: Entry, now: datetime) -> None:
     before = entry.claimed.record.facts.get("pending") or {}
     after = (entry.ending.facts if entry.ending else {}).get("pending", before) or {}
     changed = [sku for sku in {*before, *after} if before.get(sku) != after.get(sku)]
-    # The first note of a new order needs no second look: stock waits for orders that nobody has read.
-    if not entry.claimed.record.facts or not changed or not entry.pending_followers:
+    # The first note of a new order needs no second look: stock waits for orders that are about to be read.
+    about_to_be_read = not entry.claimed.record.facts and entry.claimed.attempt == 1
+    if about_to_be_read or not changed or not entry.pending_followers:
         return
     news_store(
         installation=Installation.unscoped.get(pk=entry.claimed.installation_id),

@@ -11,7 +11,8 @@ import time
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from connections.models import Connection
@@ -39,6 +40,8 @@ def hook_receive(request: HttpRequest, public_id: str) -> HttpResponse:
                 answer = _receive(request, public_id, tracing.traceparent() or given)
             except ListenersChanged:
                 answer = _receive(request, public_id, tracing.traceparent() or given, anew=True)
+    except (UnreadablePostError, SuspiciousOperation):  # the sender went away, or sends what nobody reads
+        raise
     except Exception:  # our database is away, or a fault of ours: in no case is it the sender's (rule C17)
         log.exception("a webhook could not be stored; the sender is asked to try again")
         answer = Answer("unavailable", "", 503, "We cannot store this now. Please send it again.")

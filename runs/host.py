@@ -151,8 +151,6 @@ class RunHost:
         self.links = RecordLinks(self, claimed.links, finder)
         self.source = plan.roles[plan.pair.source_role]
         self.latest_role: Role | None = None
-        self.walking = False
-        self.let_go = False
         self.facts: dict[str, Any] = {}
         self.reads: dict[str, dict[tuple[str, str], Any]] = {}
         self.search: dict[str, str] = {}
@@ -172,11 +170,6 @@ class RunHost:
         self.latest_role = side
         opened = await self._clients(side.connection_id)
         return opened.context(side.account_id, dict(self.settings))
-
-    def may_let_go(self) -> bool:
-        """Whether the walk may be ended where it is: nothing it has sent is without its answer written down."""
-        self.let_go = self.walking and not self.journal.unsettled
-        return self.let_go
 
     def log_fields(self) -> dict[str, object]:
         """What log lines of this attempt carry."""

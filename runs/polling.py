@@ -184,11 +184,6 @@ def poll_failed(poll: ClaimedPoll, error: ConnectorError) -> None:
         _cursor_update(poll, due_at=row.due_at, latest_error=error.customer_text, failures=failures)
 
 
-def poll_give_back(poll: ClaimedPoll) -> None:
-    """It stopped between two pages, or before the first: whoever is free goes on from there."""
-    _cursor_update(poll, due_at=database_now())
-
-
 def _cursor_update(poll: ClaimedPoll, **changes: Any) -> None:
     """Conditional once more: whoever reads the cursor by now must not lose its lease to us."""
     PollCursor.unscoped.filter(pk=poll.cursor_id, fence=poll.fence).update(lease_expires_at=None, **changes)

@@ -26,7 +26,12 @@ from flows.engine.documents.credit import cancel_draft, credit_draft
 from flows.engine.documents.customer import customer_draft
 from flows.engine.documents.difference import difference_draft, only_adds
 from flows.engine.documents.invoice import invoice_draft
-from flows.engine.documents.payments import money_back_drafts, payment_drafts
+from flows.engine.documents.payments import (
+    money_back_draft,
+    money_back_drafts,
+    money_returned,
+    payment_drafts,
+)
 from flows.engine.documents.take_back import take_back_plan
 from flows.engine.mapping import input_refused, mapping_failed
 from flows.engine.merging import records_merge
@@ -100,6 +105,9 @@ BUILTINS: dict[str, Builtin] = {
         Builtin("take_back_plan", "What to do with the documents of an order that is taken back", take_back_plan),
         Builtin("payment_drafts", "Payments and tenders of an order", payment_drafts),
         Builtin("money_back_drafts", "Payments back on the credit notes", money_back_drafts),
+        # Named by stored pair versions; they go one release after the flows that name them.
+        Builtin("money_back_draft", "Payment back on a credit note", money_back_draft),
+        Builtin("money_returned", "Paid back so far", money_returned),
         Builtin("customer_draft", "Customer of the ledger", customer_draft),
         Builtin("standard_address", "Address in one form", standard_address),
         Builtin("stock_target", "Quantity the shop may sell", stock_target_of),

@@ -22,7 +22,7 @@ from urllib.parse import quote, unquote
 from pydantic import BaseModel
 
 from connectors.base.actions import ActionContext, Found, Once, Verdict, WriteAction
-from connectors.base.errors import ConnectorError, Held, OutcomeUnknown
+from connectors.base.errors import ConnectorError, Held, OutcomeUnknown, Retryable
 from connectors.base.sending import before_sending, calls_end_at
 from flows.engine.ports import Host, Link, Role
 from flows.engine.values import jsonable, plain
@@ -194,7 +194,8 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
     # A process stopped since then must not send what another may have done meanwhile: asked again at the socket.
     asked = before_sending.set(lambda: host.lease.ensure(0.0))
     # A call that hangs is to time out by itself, so that gate and recorder hear of it; the timer below is the net.
-    ending = calls_end_at.set(time.monotonic() + seconds - min(NET_SECONDS, seconds / 10))
+    ends_at = time.monotonic() + seconds - min(NET_SECONDS, seconds / 10)
+    ending = calls_end_at.set(ends_at)
     try:
         # The whole write ends inside the lease, however many calls it makes and however slow they are (rule C11).
         async with asyncio.timeout(seconds):
@@ -207,7 +208,10 @@ async def _write(host: Host, request: EffectRequest, ctx: ActionContext, key: st
             "anything is tried again.",
             operator_text=f"{request.action.key} was ended after {seconds:.1f} s",
         ) from error
-    except ConnectorError:
+    except ConnectorError as error:
+        if isinstance(error, Retryable) and error.counts and time.monotonic() >= ends_at:
+            # What ran out of time may be a read after the call that wrote.
+            raise OutcomeUnknown(error.customer_text, operator_text=error.operator_text) from error
         # Every other member of the family promises that nothing was done.
         host.journal.settled(key)
         raise

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from flows.models import Installation, PairVersion
 from runs import attempts, flush, host, sweep
 from runs import claim as claims
 from runs.claim import leases_recover
-from runs.entries import Entry
+from runs.entries import Ending, Entry
 from runs.events import pending_quantities
 from runs.flush import entries_write
 from runs.inbox import News, news_store
@@ -348,44 +347,6 @@ def test_an_installation_whose_pair_cannot_be_read_harms_no_other(installation, 
     assert [run.state for run in runs_of("8")] == ["done"]
 
 
-class _Hanging:
-    """A provider that does not answer until ``answers`` is set, in whatever loop it is asked."""
-
-    def __init__(self):
-        self.asked, self.answers = threading.Event(), threading.Event()
-
-    async def __call__(self, _):
-        self.asked.set()
-        while not self.answers.is_set():  # noqa: ASYNC110 - it is set from another thread
-            await asyncio.sleep(0.01)
-
-
-def test_a_drain_that_ends_waits_for_no_read(installation, world, monkeypatch):
-    monkeypatch.setattr("runs.drain.READS_END_WITHIN_SECONDS", 0.1)
-    world.orders["7"] = "12.00"
-    world.before_read = hanging = _Hanging()
-    tell(installation, "7")
-    began = time.monotonic()
-    drain(at_most=0.5, until=lambda: False)
-    assert hanging.asked.is_set() and time.monotonic() - began < 10.0, "not as long as its lease"
-    event = event_of("7")
-    assert (event.state, event.counted_failures, runs_of("7")[0].state) == ("waiting", 0, "waiting")
-    assert record_of("7").attempt_open is False and record_of("7").unclean is False
-    hanging.answers.set()
-    drain()
-    assert [run.state for run in runs_of("7")] == ["done"] and world.count("find 7") == 0
-
-
-def test_a_drain_that_ends_waits_for_a_write(installation, world, monkeypatch):
-    monkeypatch.setattr("runs.drain.READS_END_WITHIN_SECONDS", 0.1)
-    world.orders["7"] = "12.00"
-    world.before_write = hanging = _Hanging()
-    tell(installation, "7")
-    threading.Timer(2.0, hanging.answers.set).start()
-    drain(at_most=0.5, until=lambda: False)
-    assert [run.state for run in runs_of("7")] == ["done"] and world.count("write 7") == 1
-
-
 def test_a_moment_without_the_database_before_the_walk_is_no_lost_worker(installation, world, monkeypatch):
     world.orders["7"] = "12.00"
     tell(installation, "7")
@@ -436,3 +397,39 @@ def test_an_order_that_cannot_be_read_holds_no_stock_back(installation, world):
         pending_quantities(first)
     InboxEvent.unscoped.filter(record__record_id="7").update(state="dead")
     assert pending_quantities(first) == {}
+
+
+def test_news_during_an_attempt_that_gives_up_begins_anew(installation, world):
+    world.orders["7"] = "12.00"
+    tell(installation, "7")
+    InboxEvent.unscoped.update(counted_failures=24)
+    (claimed,) = claim()
+    tell(installation, "7")
+    entries_write([Entry(claimed, [], 0, ending=Ending("dead", reason="gave up", cause="c"))])
+    assert (event_of("7").state, event_of("7").counted_failures) == ("waiting", 0)
+    InboxEvent.unscoped.update(counted_failures=24, due_at=database_now())
+    assert claim(lease_seconds=-1)
+    tell(installation, "7")
+    leases_recover(default_settle=0.0)
+    assert (event_of("7").state, event_of("7").counted_failures) == ("waiting", 0)
+
+
+def test_news_wakes_what_waits_longer_because_its_workers_were_lost(installation):
+    tell(installation, "7")
+    InboxEvent.unscoped.update(counted_failures=12)
+    assert claim(lease_seconds=-1)
+    leases_recover(default_settle=0.0)
+    assert (event_of("7").due_at - database_now()).total_seconds() > 500
+    tell(installation, "7")
+    assert claim(), "the settle time is over; only its turn was put off"
+
+
+@pytest.mark.parametrize(("attempt", "told"), [(1, 0), (2, 1)])
+def test_stock_follows_an_order_that_was_read_late(installation, attempt, told):
+    """In its first attempt stock waits for an order; later it does not, so it is looked at again."""
+    tell(installation, "7")
+    InboxEvent.unscoped.update(attempts=attempt - 1)
+    (claimed,) = claim()
+    ending = Ending("done", facts={"pending": {"SKU-1": 2}})
+    entries_write([Entry(claimed, [], 0, ending=ending, pending_followers=("product",))])
+    assert InboxEvent.unscoped.filter(record__record_type="product", record__record_id="SKU-1").count() == told

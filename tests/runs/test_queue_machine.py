@@ -76,4 +76,4 @@ def test_a_broken_promise_is_noticed(installations, broken):
 
 @pytest.mark.slow
 def test_every_effect_happens_once_and_no_news_is_lost_in_the_long_run(installations):
-    search(installations, System(), examples=1000, steps=40)
+    search(installations, System(), examples=300, steps=40)

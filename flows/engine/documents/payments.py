@@ -92,6 +92,26 @@ def money_back_drafts(
     return entries
 
 
+def money_back_draft(
+    *, order: Order, document_number: str, cumulative: Decimal, amount: Decimal, paid_date: date, rules: BookingRules
+) -> PaymentEntry | None:
+    """For pair versions stored before ``money_back_drafts``: one payment over a cumulative sum (decision 0026)."""
+    method = order.payments[0].method if order.payments else order.payment_method
+    receipt = _Receipt(
+        key=f"refund:to:{to_amount(to_pennies(cumulative))}",
+        amount=-to_amount(to_pennies(amount)),
+        paid_date=paid_date,
+        rule=_rule_for(method, rules, field="payment_method"),
+        reference=f"{reference_of(order.source_id, rules)} refund to {to_amount(to_pennies(cumulative))}",
+    )
+    return PaymentEntry(receipt.key, _draft(receipt, order, document_number)) if receipt.rule.post else None
+
+
+def money_returned(links: list[dict[str, Any]]) -> Decimal:
+    """For the same versions: what was paid back already, positive, from remembered links of ``record_payment``."""
+    return _paid_back([link["output"] for link in links if str(link["qualifier"]).startswith("refund:")])
+
+
 def _paid_back(outputs: Sequence[dict[str, Any]]) -> Decimal:
     return -sum((Decimal(str(output["amount"])) for output in outputs), Decimal(0))
 

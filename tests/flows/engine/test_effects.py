@@ -199,7 +199,7 @@ def test_a_write_that_hangs_is_news_about_the_provider() -> None:
         gate, recorded = Memory(), []
         async with RawServer(fault=raw_server.hang) as server, local_door(gate, recorded.append) as door:
             host = MemoryHost(lambda **more: post(door, server.base, **more), operations={"look_first": ViaHttp})
-            host.lease.longest_call_seconds = 0.5
+            host.lease.longest_call_seconds = 4.0
             with pytest.raises(OutcomeUnknown) as caught:
                 await walk(flow_compile(flow_of(writing("look_first"))), {}, host)
         return host, gate, caught.value, recorded
