@@ -403,9 +403,8 @@ def _followers_wake(entry: Entry, now: datetime) -> None:
     before = entry.claimed.record.facts.get("pending") or {}
     after = (entry.ending.facts if entry.ending else {}).get("pending", before) or {}
     changed = [sku for sku in {*before, *after} if before.get(sku) != after.get(sku)]
-    # The first note of a new order needs no second look: stock waits for orders that are about to be read.
-    about_to_be_read = not entry.claimed.record.facts and entry.claimed.attempt == 1
-    if about_to_be_read or not changed or not entry.pending_followers:
+    # Also of an order's first note: stock told of before the order did not wait for it, and may be written late.
+    if not changed or not entry.pending_followers:
         return
     news_store(
         installation=Installation.unscoped.get(pk=entry.claimed.installation_id),
