@@ -12,7 +12,8 @@ import pytest
 from django.conf import settings
 from django.db import connections as databases
 
-from tests.pairs.nopcommerce_kashflow.world import World, world
+from tests.pairs.nopcommerce_kashflow import world as worlds_of
+from tests.pairs.nopcommerce_kashflow.world import World
 
 _REAL_NAMES = {alias: str(values["NAME"]) for alias, values in settings.DATABASES.items()}
 
@@ -28,4 +29,12 @@ def worlds(django_db_setup: None, django_db_blocker) -> Iterator[Callable[..., A
         # Worlds are flushed away at the end; a database that people work with must never be.
         assert database.settings_dict["NAME"] != _REAL_NAMES[database.alias], "this is not the test database"
     with pytest.MonkeyPatch.context() as patch:
-        yield lambda **options: world(django_db_blocker, patch, **options)
+        yield lambda **options: worlds_of.world(django_db_blocker, patch, **options)
+
+
+@pytest.fixture(scope="module")
+def world(worlds: Callable[..., AbstractContextManager[World]]) -> Iterator[World]:
+    """An ordinary one, at rest."""
+    with worlds() as made:
+        made.settle()
+        yield made

@@ -21,13 +21,6 @@ from tests.pairs.nopcommerce_kashflow.world import LEEDS
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def world(worlds):
-    with worlds() as made:
-        made.settle()
-        yield made
-
-
 @pytest.fixture(autouse=True)
 def _as_before(world):
     """Settings and faults of one test are gone before the next."""

@@ -14,13 +14,6 @@ from tenants.clock import database_now
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def world(worlds):
-    with worlds() as made:
-        made.settle()
-        yield made
-
-
 def test_definition_with_faults_is_refused_with_all_of_them_and_their_places(world, monkeypatch):
     document = copy.deepcopy(prebuilt_pair("nopcommerce-kashflow"))
     steps = next(flow for flow in document["flows"] if flow["key"] == "order-to-invoice")["steps"]

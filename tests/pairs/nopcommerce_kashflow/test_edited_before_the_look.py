@@ -8,13 +8,6 @@ import pytest
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def world(worlds):
-    with worlds() as made:
-        made.settle()
-        yield made
-
-
 def test_an_order_edited_before_we_could_look_for_its_invoice_gets_the_difference(world):
     """The answer to the invoice is lost; until we may look, the shop edits the order. No person is needed."""
     world.faults(

@@ -19,13 +19,6 @@ from tests.pairs.nopcommerce_kashflow.world import ledger_connection, shop_conne
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def world(worlds):
-    with worlds() as made:
-        made.settle()
-        yield made
-
-
 def test_two_shops_with_equal_order_numbers_feed_one_ledger(world, settings):
     with running(NopCommerce(store_id=2, store_name="Second shop")) as url:
         settings.ALLOWED_PRIVATE_TARGETS = [*settings.ALLOWED_PRIVATE_TARGETS, url.removeprefix("http://")]

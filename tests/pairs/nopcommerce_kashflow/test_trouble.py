@@ -14,13 +14,6 @@ from tenants.clock import database_now
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def world(worlds):
-    with worlds() as made:
-        made.settle()
-        yield made
-
-
 @pytest.fixture(autouse=True)
 def _well_again(world):
     yield
