@@ -40,7 +40,9 @@ def hook_receive(request: HttpRequest, public_id: str) -> HttpResponse:
                 answer = _receive(request, public_id, tracing.traceparent() or given)
             except ListenersChanged:
                 answer = _receive(request, public_id, tracing.traceparent() or given, anew=True)
-    except (UnreadablePostError, SuspiciousOperation):  # the sender went away, or sends what nobody reads
+    except UnreadablePostError:  # the sender went away in the middle; it hears nothing of this
+        answer = Answer("unreadable", "", 400, "The body ended early.")
+    except SuspiciousOperation:  # Django answers 400
         raise
     except Exception:  # our database is away, or a fault of ours: in no case is it the sender's (rule C17)
         log.exception("a webhook could not be stored; the sender is asked to try again")

@@ -8,6 +8,7 @@ from io import BytesIO
 
 import pytest
 from django.db import OperationalError
+from django.http import UnreadablePostError
 from django.test import Client, RequestFactory
 
 from connections.models import Connection
@@ -242,6 +243,13 @@ class TestDoor:
 
         monkeypatch.setattr(hooks, "hook_target", breaks)
         assert door([{"id": "7"}]).status_code == 503
+
+    def test_a_sender_that_goes_away_in_the_middle_is_no_fault_of_ours(self, door, monkeypatch):
+        def goes_away(*args, **named):
+            raise UnreadablePostError("connection reset")
+
+        monkeypatch.setattr(hooks, "_body", goes_away)
+        assert door([{"id": "7"}]).status_code == 400 and not InboxEvent.unscoped.exists()
 
     def test_a_body_that_is_streamed_without_a_length_is_read(self, door, settings):
         raw = json.dumps([{"id": "7"}]).encode()
