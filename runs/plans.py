@@ -159,7 +159,10 @@ def _declared_types(installation: Installation, connection: Connection) -> set[s
     try:
         source = document["pair"]["source"]["name"]
         triggers = [flow["trigger"] for flow in document["flows"]]
-        sides = {True: installation.source_id, False: installation.target_id}
-        return {each["record_type"] for each in triggers if sides[each["role"] == source] == connection.pk}
+        return {
+            trigger["record_type"]
+            for trigger in triggers
+            if connection.pk == (installation.source_id if trigger["role"] == source else installation.target_id)
+        }
     except (KeyError, TypeError):
         return set()

@@ -77,9 +77,8 @@ def money_back_drafts(
     left, before = refunded - _paid_back(returned), Decimal(0)
     for credit in credits:
         back = [output for output in returned if output["document_number"] == credit.number]
-        due = min(credit.amount, refunded - before) - _paid_back(back)
+        due = min(left, min(credit.amount, refunded - before) - _paid_back(back))
         before += credit.amount
-        due = min(due, left)
         if due <= 0:
             continue
         left -= due
